@@ -1,0 +1,1 @@
+"""The service: four steps (pull, deliver, confirm, replay) that meet only in the ledger."""
