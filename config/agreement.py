@@ -1,0 +1,253 @@
+"""What keys say together: mistakes that no single value shows, and remarks on the whole.
+
+`mistakes` looks at the bare tree, so that they are found beside wrong values, all at once;
+whatever has the wrong shape is left to `config.settings`. `remarks` looks at valid settings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from config.problem import Complaint, KeyPath
+from config.settings import CsvSource, Settings, Source, SqlSource, reads_warehouses
+from connectors.contract import Kind
+from worker.model import Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Tree = dict[str, Any]
+
+
+def mistakes(tree: Tree) -> Iterator[Complaint]:
+    """Find what cannot be true together, each with the key where to mend it."""
+    yield from _credentials(tree)
+    yield from _database(tree)
+    yield from _repeated(tree, "sources", "name")
+    yield from _repeated(tree, "channels", "id")
+    yield from _same_files(tree)
+    yield from _warehouse_names(tree)
+    for index, source in _items(tree, "sources"):
+        path = ("sources", index)
+        yield from _schedule(source, path)
+        yield from _missing(source, path)
+        if source.get("type") == "csv":
+            yield from _csv(source, path)
+        elif source.get("type") == "sql":
+            yield from _sql(source, path)
+
+
+def remarks(settings: Settings) -> Iterator[Complaint]:
+    """Find what is allowed but probably not meant."""
+    if not settings.sources:
+        yield Complaint(("sources",), "are none configured", "Add a [[sources]] table.")
+    yield from _unused_lists(settings)
+    yield from _unfed_channels(settings)
+    for index, source in enumerate(settings.sources):
+        yield from _idle_keys(source, ("sources", index))
+
+
+def _credentials(tree: Tree) -> Iterator[Complaint]:
+    target = _table(tree, "omnitron")
+    named, token = "username" in target or "password" in target, "token" in target
+    if named and token:
+        yield Complaint(
+            ("omnitron", "token"),
+            "stands beside a user name or password",
+            "Keep either the token, or username and password.",
+        )
+    elif not token:
+        for key in ("username", "password"):
+            if key not in target:
+                yield Complaint(
+                    ("omnitron", key),
+                    "is missing",
+                    f"Set it ({_variable(key)}), or set a token alone.",
+                )
+
+
+def _variable(key: str) -> str:
+    name = f"STOCKSYNC_OMNITRON__{key.upper()}"
+    return f"{name} or {name}_FILE" if key == "password" else name
+
+
+def _database(tree: Tree) -> Iterator[Complaint]:
+    url = tree.get("database_url")
+    is_file = url is None or (isinstance(url, str) and url.startswith("sqlite"))
+    for key in ("database_username", "database_password"):
+        if is_file and key in tree:
+            yield Complaint((key,), "stands beside a SQLite file", "Take it out; a file has none.")
+    if "database_password" in tree and "database_username" not in tree:
+        yield Complaint(
+            ("database_username",), "is missing beside database_password", "Set the user name too."
+        )
+
+
+def _repeated(tree: Tree, table: str, key: str) -> Iterator[Complaint]:
+    seen: set[str] = set()
+    for index, item in _items(tree, table):
+        name = item.get(key)
+        if not isinstance(name, str | int):
+            continue
+        if str(name) in seen:
+            remedy = f"Give every one of [[{table}]] its own {key}."
+            yield Complaint((table, index, key), "is used twice", remedy)
+        seen.add(str(name))
+
+
+def _same_files(tree: Tree) -> Iterator[Complaint]:
+    seen: set[tuple[str, str]] = set()
+    for index, source in _items(tree, "sources"):
+        if source.get("type") != "csv" or not isinstance(source.get("path"), str):
+            continue
+        files = (source["path"].rstrip("/"), str(source.get("pattern", "*.csv")).casefold())
+        if files in seen:
+            yield Complaint(
+                ("sources", index, "path"),
+                "has the same files as another source",
+                "Give one of them another folder or pattern; a file belongs to one source.",
+            )
+        seen.add(files)
+
+
+def _warehouse_names(tree: Tree) -> Iterator[Complaint]:
+    for name in _table(tree, "stock_lists"):
+        if name != name.strip():
+            yield Complaint(
+                ("stock_lists", name),
+                "has blanks around its name",
+                "Take them out; sources are read without outer blanks.",
+            )
+
+
+def _schedule(source: Tree, path: KeyPath) -> Iterator[Complaint]:
+    if "schedule" in source and "every" in source:
+        remedy = "Keep one of the two: a crontab schedule, or a period."
+        yield Complaint((*path, "every"), "stands beside schedule", remedy)
+
+
+def _missing(source: Tree, path: KeyPath) -> Iterator[Complaint]:
+    """Refuse ``sum`` where a pull states only what changed: a part would replace the whole."""
+    partly = source.get("mode") == Kind.DELTA or ":cursor" in str(source.get("query", ""))
+    if partly and _table(source, "rules").get("duplicates") == "sum":
+        yield Complaint(
+            (*path, "rules", "duplicates"),
+            "cannot be sum where a pull states only what has changed",
+            "Sum in the query or the export, or read snapshots.",
+        )
+
+
+def _csv(source: Tree, path: KeyPath) -> Iterator[Complaint]:
+    columns = _table(source, "columns")
+    if "stock_list" in source and "warehouse" in columns:
+        yield Complaint(
+            (*path, "stock_list"),
+            "stands beside columns.warehouse",
+            "Keep stock_list for one fixed list, or the column for several.",
+        )
+    elif "stock_list" not in source and "warehouse" not in columns:
+        yield Complaint(
+            (*path, "stock_list"),
+            "is missing, and so is columns.warehouse",
+            "Set stock_list for one fixed list, or columns.warehouse for several.",
+        )
+    yield from _columns(source, columns, (*path, "columns"))
+    yield from _separators(_table(source, "format"), (*path, "format"))
+
+
+def _columns(source: Tree, columns: Tree, path: KeyPath) -> Iterator[Complaint]:
+    counts = Counter(str(column) for column in columns.values())
+    headless = _table(source, "format").get("header") in {False, "false", "0"}
+    for key, column in columns.items():
+        if counts[str(column)] > 1 and key != "sku":
+            yield Complaint((*path, key), "is a column used twice", "Name another column.")
+        if headless and isinstance(column, str):
+            yield Complaint(
+                (*path, key),
+                "is a header text, but the files have no header",
+                "Write the column's position, counted from 1.",
+            )
+
+
+def _separators(form: Tree, path: KeyPath) -> Iterator[Complaint]:
+    thousands = form.get("thousands", "")
+    if thousands and thousands == form.get("decimal", "."):
+        remedy = "Set decimal and thousands to different characters."
+        yield Complaint((*path, "thousands"), "is the same as decimal", remedy)
+
+
+def _sql(source: Tree, path: KeyPath) -> Iterator[Complaint]:
+    if "password" in source and "username" not in source:
+        yield Complaint((*path, "username"), "is missing beside password", "Set the user name too.")
+    if "full_schedule" in source and "full_query" not in source:
+        yield Complaint(
+            (*path, "full_query"),
+            "is missing beside full_schedule",
+            "Add the query that reads everything, or take full_schedule out.",
+        )
+    kind, overlap = source.get("cursor_type"), source.get("overlap", 0)
+    if kind == "integer" and isinstance(overlap, str) and not overlap.isdecimal():
+        yield Complaint(
+            (*path, "overlap"),
+            "is a duration, but the cursor is an integer",
+            "Write a number: how far to go back before the last cursor.",
+        )
+    if kind == "text" and overlap not in {0, "0", "0s"}:
+        yield Complaint((*path, "overlap"), "does not fit a text cursor", "Take it out.")
+
+
+def _unused_lists(settings: Settings) -> Iterator[Complaint]:
+    if any(reads_warehouses(source) for source in settings.sources):
+        return
+    used = {source.stock_list for source in settings.sources}
+    used.update(pk for channel in settings.channels for pk in channel.stock_lists)
+    for warehouse, pk in settings.stock_lists.items():
+        if pk not in used:
+            yield Complaint(
+                ("stock_lists", warehouse),
+                "is used by no source and no channel",
+                "Take it out, or name it in a source or a channel.",
+            )
+
+
+def _unfed_channels(settings: Settings) -> Iterator[Complaint]:
+    if not settings.sources or any(reads_warehouses(source) for source in settings.sources):
+        return
+    fed = {source.stock_list for source in settings.sources}
+    for index, channel in enumerate(settings.channels):
+        if not fed.intersection(channel.stock_lists):
+            yield Complaint(
+                ("channels", index, "stock_lists"),
+                "has no stock list that a source feeds",
+                "Name a list that a source has, or take the channel out.",
+            )
+
+
+def _idle_keys(source: Source, path: KeyPath) -> Iterator[Complaint]:
+    snapshots = source.mode is Kind.SNAPSHOT if isinstance(source, CsvSource) else _full(source)
+    if source.missing is not Missing.KEEP and not snapshots:
+        remedy = "Only a snapshot (mode, full_query) shows that a key is gone."
+        yield Complaint((*path, "missing"), "has no effect on a delta source", remedy)
+    if isinstance(source, CsvSource) and source.units and source.columns.unit_type is None:
+        remedy = "Set columns.unit_type, or take the units out."
+        yield Complaint((*path, "units"), "have no effect without a unit column", remedy)
+    if isinstance(source, SqlSource) and _full(source) and source.full_schedule is None:
+        remedy = 'Set full_schedule, such as "30 3 * * *"; else it runs first and with --full.'
+        yield Complaint((*path, "full_query"), "has no schedule", remedy)
+
+
+def _full(source: SqlSource) -> bool:
+    return source.full_query is not None
+
+
+def _table(tree: Tree, name: str) -> Tree:
+    found = tree.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _items(tree: Tree, name: str) -> Iterator[tuple[int, Tree]]:
+    found = tree.get(name)
+    for index, item in enumerate(found if isinstance(found, list) else []):
+        if isinstance(item, dict):
+            yield index, item
