@@ -8,6 +8,9 @@ StocksyncError
     ├── LedgerUnreachable
     ├── BrokerUnreachable
     └── OmnitronUnreachable
+        ├── OmnitronDenied       our credentials or rights: a person has to look
+        ├── OmnitronThrottled    slow down; it may say for how long
+        └── OmnitronAnswerError  it answered, but not what its API promises
 """
 
 from __future__ import annotations
@@ -86,3 +89,29 @@ class OmnitronUnreachable(Unreachable):
     """Omnitron does not answer, or denies us."""
 
     kind = "omnitron_unreachable"
+
+
+class OmnitronDenied(OmnitronUnreachable):
+    """Omnitron refuses our credentials, or this call with them."""
+
+    kind = "omnitron_denied"
+
+
+class OmnitronThrottled(OmnitronUnreachable):
+    """Omnitron asks for fewer requests. retry_after: seconds, capped; None where not said."""
+
+    kind = "omnitron_throttled"
+
+    def __init__(self, message: str, *, retry_after: float | None = None, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class OmnitronAnswerError(OmnitronUnreachable):
+    """Omnitron answered something that cannot be used. status: its HTTP status."""
+
+    kind = "omnitron_answer"
+
+    def __init__(self, message: str, *, status: int | None = None, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
