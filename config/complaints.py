@@ -48,7 +48,9 @@ PATTERNS: dict[str, str] = {
 def complaints(error: ValidationError, *, keys: dict[Pattern, Key]) -> list[Complaint]:
     """Translate every finding of a validation."""
     found = error.errors(include_url=False, include_input=False)
-    return [_complaint(finding, keys) for finding in found]
+    # a default that waits for another key is only unknown because that key is wrong
+    told = [finding for finding in found if finding["type"] != "default_factory_not_called"]
+    return [_complaint(finding, keys) for finding in told]
 
 
 def _complaint(finding: ErrorDetails, keys: dict[Pattern, Key]) -> Complaint:

@@ -101,8 +101,9 @@ def _placed(result: Overlay, path: KeyPath, *, name: str) -> KeyPath:
     if not isinstance(items, list):
         return path
     items.append({"id": int(path[1])} if path[0] == "channels" else {"name": path[1]})
-    result.names[path[0], len(items) - 1] = name
-    return (path[0], len(items) - 1, *path[2:])
+    item = (path[0], len(items) - 1)
+    result.names[item] = result.names[*item, *items[-1]] = name
+    return (*item, *path[2:])
 
 
 def _plain(path: KeyPath, text: str) -> str | int:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "stocksync.toml"
 VARIABLE = "STOCKSYNC_CONFIG"
+STAND_IN = Secret("redis://stand-in")
+"""For a secret that could not be read, so that it is not also called missing or malformed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,7 @@ def _draft(file: Path | None, environ: Mapping[str, str], cwd: Path) -> _Draft:
     tree, numbers = lines.parse(_read(file), label=label) if file else ({}, {})
     keys = catalogue()
     laid: Overlay = overlay(tree, environ, keys=keys)
+    tree.setdefault("omnitron", {})  # so that its missing keys are named one by one
     return _Draft(
         label=label,
         folder=(file.parent if file else cwd).resolve(),
@@ -204,7 +207,7 @@ def _read_from_file(
         draft.names[plain] = draft.names[path]
     if not isinstance(name, str) or not name or "\0" in name:
         draft.refuse([Complaint(path, "must be the path of a file", "Put it in quotes.")])
-        table[plain[-1]] = Secret("unreadable")  # so that it is not also called missing
+        table[plain[-1]] = STAND_IN
         return
     secret = Secret(file=draft.folder / name, place=place)
     table[plain[-1]] = secret
@@ -212,6 +215,7 @@ def _read_from_file(
         secret.reveal()
     except ConfigurationError as error:
         draft.problems.extend(error.problems)
+        table[plain[-1]] = STAND_IN
         return
     if readable_by_everybody(draft.folder / name):
         remedy = f"Run: chmod o-r '{draft.folder / name}'"
@@ -243,8 +247,6 @@ def _validated(draft: _Draft) -> Settings | None:
         return Settings.model_validate(draft.tree, context={"folder": draft.folder})
     except ValidationError as error:
         found = complaints(error, keys=draft.keys)
-    except ConfigurationError:
-        return None  # a secret file that could not be read, and was told so already
     told = {problem.place for problem in draft.problems}
     draft.refuse(complaint for complaint in found if draft.place(complaint.path) not in told)
     return None
@@ -264,8 +266,5 @@ def _origins(draft: _Draft, settings: Settings) -> dict[str, str]:
     in_files = {
         key.removesuffix("_file"): origin for key, origin in set_at.items() if key.endswith("_file")
     }
-    return {key: _nearest(key, {**set_at, **in_files}) for key, _ in settings.leaves()}
-
-
-def _nearest(key: str, set_at: Mapping[str, str]) -> str:
-    return set_at.get(key, "default")
+    known_at = in_files | set_at
+    return {key: known_at.get(key, "default") for key, _ in settings.leaves()}

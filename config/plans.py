@@ -1,0 +1,68 @@
+"""Settings in the words of `worker.model`: what the steps are given. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from config.settings import CsvSource, reads_warehouses
+from worker.model import ChannelPlan, Guard, Rules, SourcePlan, TargetPlan
+
+if TYPE_CHECKING:
+    from config.settings import Channel, Settings, Source
+
+ROW_TO_LEVEL = ("format", "columns", "query", "full_query", "units", "rules", "stock_list")
+"""The keys of a source that decide how a row becomes a level, beside `missing`."""
+
+
+def source_plan(settings: Settings, source: Source) -> SourcePlan:
+    """Make what the pull step must know of a source. Schedules count in the top time zone."""
+    return SourcePlan(
+        name=source.name,
+        stock_list=source.stock_list,
+        stock_lists=dict(settings.stock_lists),
+        units={str(written): str(unit) for written, unit in source.units.items()},
+        rules=_rules(source),
+        guard=Guard(**dict(source.guard)),
+        fingerprint=fingerprint(settings, source),
+        cron=source.schedule,
+        every=source.every,
+        full_cron=None if isinstance(source, CsvSource) else source.full_schedule,
+        timezone=settings.timezone,
+        absences=source.absences,
+    )
+
+
+def channel_plan(channel: Channel) -> ChannelPlan:
+    """Make what the confirm step must know of a channel."""
+    return ChannelPlan(**dict(channel))
+
+
+def target_plan(settings: Settings) -> TargetPlan:
+    """Make what the deliver step must know of Omnitron."""
+    omnitron = settings.omnitron
+    return TargetPlan(
+        base_url=omnitron.base_url,
+        writes=omnitron.writes == "on",
+        timeout=omnitron.timeout_seconds,
+        settle=omnitron.settle_seconds,
+        max_in_flight=omnitron.max_in_flight,
+        rate=omnitron.requests_per_second,
+    )
+
+
+def fingerprint(settings: Settings, source: Source) -> str:
+    """Sum up everything that decides how a row becomes a level, as 64 hexadecimal digits.
+
+    The stock lists count only for a source whose rows name a warehouse.
+    """
+    said = source.model_dump(mode="json", include={*ROW_TO_LEVEL, "missing"})
+    if reads_warehouses(source):
+        said["stock_lists"] = settings.stock_lists
+    text = json.dumps(said, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rules(source: Source) -> Rules:
+    return Rules(**dict(source.rules), missing=source.missing)
