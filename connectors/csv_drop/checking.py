@@ -1,0 +1,74 @@
+"""What `stocksync check` says of a drop folder. Opens the newest ready file, changes nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+from connectors.contract import Finding, Waiting
+from connectors.csv_drop.folder import Folder, NotThisFile
+from connectors.csv_drop.soundness import sound_codec
+from connectors.csv_drop.table import open_table
+from connectors.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from connectors.csv_drop.options import CsvOptions
+
+_HEAD = 1 << 16
+
+
+def check_folder(
+    folder: Folder, options: CsvOptions, waiting: Sequence[Waiting], newest: str | None
+) -> list[Finding]:
+    """Report on a folder that could be listed; newest: the last file that is ready."""
+    return [
+        _access(folder),
+        *_waiting(waiting),
+        _header(folder, options, newest) if newest is not None else _nothing(options),
+    ]
+
+
+def _access(folder: Folder) -> Finding:
+    """Say whether files can be moved away."""
+    if os.access(folder.path, os.W_OK | os.X_OK):
+        return Finding(level="ok", message=f"The folder {folder.path} can be read and written to.")
+    return Finding(
+        level="error",
+        message=f"The folder {folder.path} cannot be written to, so no file can be moved away.",
+        remedy="Let the user that this service runs as write to it.",
+    )
+
+
+def _waiting(waiting: Sequence[Waiting]) -> Iterator[Finding]:
+    """Name each file that waits, and why."""
+    for rest in waiting:
+        yield Finding(
+            level="warning",
+            message=f"The file {rest.label!r} is not ready: {rest.reason}",
+            remedy="Nothing, if it is still being written; otherwise mend or remove it.",
+        )
+
+
+def _nothing(options: CsvOptions) -> Finding:
+    """Say that there is no file to try the columns on."""
+    return Finding(
+        level="ok", message=f"No file that matches {options.pattern!r} is ready to be read."
+    )
+
+
+def _header(folder: Folder, options: CsvOptions, name: str) -> Finding:
+    """Try encoding and columns on the first part of a file."""
+    try:
+        with folder.open(name) as (stream, _):
+            head = stream.read(_HEAD)
+        whole = len(head) < _HEAD
+        codec = sound_codec(io.BytesIO(head), options.format.encoding, place=name, whole=whole)
+        open_table(io.BytesIO(head), codec, options, place=name)
+    except ConnectorError as error:
+        return Finding(level="error", message=f"{name!r}: {error.message}", remedy=error.remedy)
+    except (OSError, NotThisFile) as error:
+        return Finding(level="warning", message=f"{name!r}: {error}", remedy="Try once more.")
+    return Finding(level="ok", message=f"The columns were found in {name!r}.")

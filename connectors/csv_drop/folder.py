@@ -1,0 +1,244 @@
+"""The drop folder: which files lie in it, opening one safely, and moving it away.
+
+Links are never followed and nothing but regular files is opened, so neither a link out of the
+folder nor a fifo can harm or block. Knows nothing of CSV, readiness or order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from itertools import chain, count
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from connectors.contract import Waiting
+from connectors.errors import SourceMisconfigured, SourceUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DONE = ".done"
+FAILED = ".failed"
+BLOCK = 1 << 18
+
+_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Stamp(NamedTuple):
+    """What tells, without reading, that a file is still the same and was not written to."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+class NotThisFile(Exception):  # noqa: N818 - named by what was found
+    """A name does not lead to a readable regular file; the text says what is there instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A regular file of the folder as it was when the folder was listed. Times in seconds."""
+
+    name: str
+    stamp: Stamp
+    mtime: float
+    ctime: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a listing of the folder found; names: of everything in it, matching or not."""
+
+    files: tuple[Found, ...]
+    others: tuple[Waiting, ...]
+    names: frozenset[str]
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Take the stamp from the result of a stat call."""
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a file of this name is ever read; hidden and ``.tmp`` files never are."""
+    folded = name.casefold()
+    if folded.startswith(".") or folded.endswith(".tmp"):
+        return False
+    return fnmatch.fnmatchcase(folded, pattern.casefold())
+
+
+def blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Read a stream to its end in blocks of bounded size."""
+    while block := stream.read(BLOCK):
+        yield block
+
+
+def sha256_of(stream: BinaryIO) -> str:
+    """Hash a stream from where it stands to its end."""
+    digest = hashlib.sha256()
+    for block in blocks(stream):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+class Folder:
+    """One drop folder on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def list(self, pattern: str) -> Contents:
+        """List the files that match; what matches but is no regular file is told apart.
+
+        Raises SourceUnreachable or SourceMisconfigured.
+        """
+        try:
+            with os.scandir(self.path) as entries:
+                names = frozenset(entry.name for entry in entries)
+        except OSError as error:
+            raise self._unlistable(error) from error
+        files, others = [], []
+        for name in sorted(name for name in names if matches(name, pattern)):
+            try:
+                files.append(self._find(name))
+            except FileNotFoundError:
+                continue
+            except (NotThisFile, OSError) as error:
+                others.append(Waiting(label=ascii(name)[1:-1], reason=str(error)))
+        return Contents(files=tuple(files), others=tuple(others), names=names)
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[tuple[BinaryIO, Stamp]]:
+        """Open a regular file for reading and stamp it.
+
+        Raises FileNotFoundError, NotThisFile or another OSError.
+        """
+        try:
+            descriptor = os.open(self.path / name, _OPEN_FLAGS)
+        except OSError as error:
+            if error.strerror and not isinstance(error, FileNotFoundError):
+                raise NotThisFile(f"It cannot be opened ({error.strerror}).") from error
+            raise
+        with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123 - a descriptor
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise NotThisFile("It is not a regular file.")
+            yield stream, stamp_of(status)
+
+    def move(self, name: str, stamp: Stamp, into: str, *, reason: str | None = None) -> None:
+        """Move a file that is as ``stamp`` says into a subfolder, under a free name.
+
+        reason: written beside it. A file that is gone, or another by now, is left alone.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        try:
+            self._move(name, stamp, into, reason)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unreachable(f"give up {name!r} to {into!r}", error) from error
+
+    def _find(self, name: str) -> Found:
+        """Stat one name without following it."""
+        if not name.isprintable() or not _is_unicode(name):
+            raise NotThisFile("Its name is not printable UTF-8; rename it.")
+        status = os.lstat(self.path / name)
+        if stat.S_ISLNK(status.st_mode):
+            raise NotThisFile("It is a symbolic link, and links are not followed; put the file.")
+        if not stat.S_ISREG(status.st_mode):
+            raise NotThisFile("It is not a regular file.")
+        return Found(
+            name=name, stamp=stamp_of(status), mtime=status.st_mtime, ctime=status.st_ctime
+        )
+
+    def _move(self, name: str, stamp: Stamp, into: str, reason: str | None) -> None:
+        """Rename within directory descriptors, so that no link is followed on the way."""
+        with contextlib.ExitStack() as stack:
+            here = _descriptor(stack, self.path)
+            if _stamp_at(name, here) != stamp:
+                return
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(into, dir_fd=here)
+            there = _descriptor(stack, into, dir_fd=here)
+            target = _free_name(name, there)
+            if reason is not None:
+                _write(f"{target}.reason.txt", reason, dir_fd=there)
+            os.rename(name, target, src_dir_fd=here, dst_dir_fd=there)
+            if _stamp_at(target, there) != stamp and not _exists(name, here):
+                # The ERP replaced the file in this very moment: the new one was never read.
+                os.rename(target, name, src_dir_fd=there, dst_dir_fd=here)
+
+    def _unlistable(self, error: OSError) -> SourceUnreachable | SourceMisconfigured:
+        """Translate why the folder could not be listed."""
+        if not isinstance(error, NotADirectoryError):
+            return self._unreachable("be listed", error)
+        return SourceMisconfigured(
+            f"{self.path} is not a folder.",
+            remedy="Let `path` name the folder that the ERP writes to.",
+            place=str(self.path),
+        )
+
+    def _unreachable(self, what: str, error: OSError) -> SourceUnreachable:
+        """Translate what the folder refused."""
+        return SourceUnreachable(
+            f"The folder {self.path} cannot {what}: {error.strerror or error}.",
+            remedy=(
+                "See that the folder is there and mounted, has space left, holds no links in the "
+                "place of our own folders, and that this service may read it and write to it."
+            ),
+            place=str(self.path),
+        )
+
+
+def _stamp_at(name: str, folder: int) -> Stamp:
+    """Stamp a name inside a folder without following it."""
+    return stamp_of(os.stat(name, dir_fd=folder, follow_symlinks=False))
+
+
+def _exists(name: str, folder: int) -> bool:
+    """Whether a name inside a folder is taken, be it by a broken link."""
+    try:
+        _stamp_at(name, folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_unicode(name: str) -> bool:
+    """Whether a file name is UTF-8; other bytes come as surrogates that no JSON takes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _descriptor(stack: contextlib.ExitStack, path: Path | str, *, dir_fd: int | None = None) -> int:
+    """Open a folder; one of ours inside the drop folder must not be a link."""
+    flags = _FOLDER_FLAGS if dir_fd is None else _FOLDER_FLAGS | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, dir_fd=dir_fd)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _free_name(name: str, folder: int) -> str:
+    """Find a name that is not taken: the name itself, else with a number before its extension."""
+    stem, extension = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
+    numbered = (f"{stem}.{number}{extension}" for number in count(2))
+    return next(free for free in chain([name], numbered) if not _exists(free, folder))
+
+
+def _write(name: str, text: str, *, dir_fd: int) -> None:
+    """Write a small text file into a folder, never through a link."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o644, dir_fd=dir_fd)
+    with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
+        stream.write(text.rstrip("\n") + "\n")

@@ -1,0 +1,80 @@
+"""Whether a dropped file is complete, or what it waits for. Judges by times, names and the tail."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO
+
+from connectors.csv_drop.encodings import LONGEST_MARK, ends_line, middle_codec
+from connectors.csv_drop.options import CsvOptions, Ready
+from connectors.csv_drop.trailer import TRAILER_WORDS, has_trailer
+
+if TYPE_CHECKING:
+    from connectors.csv_drop.folder import Folder, Found
+
+_TAIL = 1 << 16
+MARKER = ".ok"
+
+
+def marker_of(name: str, names: frozenset[str]) -> str | None:
+    """Find the marker of a file among the names of its folder; case does not matter."""
+    stem = os.path.splitext(name)[0]  # noqa: PTH122 - a name, not a path
+    wanted = {f"{base}{MARKER}".casefold() for base in (name, stem)}
+    return next((other for other in sorted(names) if other.casefold() in wanted), None)
+
+
+def is_marker(name: str, options: CsvOptions) -> bool:
+    """Whether this is a marker and never a file to read, whatever the pattern says."""
+    return options.ready is Ready.MARKER and name.casefold().endswith(MARKER)
+
+
+def why_waiting(
+    found: Found, folder: Folder, options: CsvOptions, *, names: frozenset[str], now: float
+) -> str:
+    """Say, as a sentence, why a file is not ready; "" if it is. now: epoch seconds.
+
+    Raises OSError or NotThisFile if it cannot be looked into.
+    """
+    if options.ready is Ready.STABLE and (reason := _unstable(found, options, now=now)):
+        return reason
+    if options.ready is Ready.MARKER and marker_of(found.name, names) is None:
+        return f"Its marker {found.name}{MARKER} is not there yet."
+    with folder.open(found.name) as (stream, _):
+        return _why_incomplete(stream, found.stamp.size, options)
+
+
+def _unstable(found: Found, options: CsvOptions, *, now: float) -> str:
+    """Say why a file may still be written to.
+
+    A modification time in the future says nothing; then the time of the last change of the file's
+    entry, which no writer can set, stands in for it.
+    """
+    written = found.mtime if found.mtime <= now else found.ctime
+    if written > now:
+        return "Its time lies ahead of this machine's clock; correct the clock or touch the file."
+    if now - written < options.stable_for:
+        return f"It was written to less than {options.stable_for:g} s ago."
+    return ""
+
+
+def _why_incomplete(stream: BinaryIO, size: int, options: CsvOptions) -> str:
+    """Say what the end of a file lacks."""
+    head = stream.read(LONGEST_MARK)
+    tail = _tail(stream, size)
+    if options.wants_final_newline and tail and not ends_line(tail):
+        return (
+            "Its last line has no line end, so it may be cut off; if the ERP never writes one, "
+            'set `final_newline = "optional"`, best with `ready = "marker"`.'
+        )
+    if options.ready is Ready.TRAILER:
+        text = tail.decode(middle_codec(options.format.encoding, head), errors="replace")
+        if not has_trailer(text, delimiter=options.format.delimiter):
+            return f"Its last line is no trailer yet (one of {', '.join(sorted(TRAILER_WORDS))})."
+    return ""
+
+
+def _tail(stream: BinaryIO, size: int) -> bytes:
+    """Read the last bytes of a file, from an offset at which no wide character is torn."""
+    start = max(0, size - _TAIL)
+    stream.seek(start - start % 4)
+    return stream.read(_TAIL + 4)

@@ -1,0 +1,125 @@
+"""A sound file as a stream of chunks: header, line numbers, trailer, rows.
+
+Memory holds one chunk, whatever the size of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from itertools import chain, islice
+from typing import TYPE_CHECKING, BinaryIO, TextIO
+
+from connectors.contract import Chunk, Reject, Row
+from connectors.csv_drop.layout import Layout, by_header, by_position
+from connectors.csv_drop.options import CsvOptions, Ready
+from connectors.csv_drop.rows import RowReader
+from connectors.csv_drop.trailer import NumberedCells, without_trailer
+from connectors.errors import SourceUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+CHUNK_ROWS = 5_000
+
+_SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+
+
+def read_table(stream: BinaryIO, codec: str, options: CsvOptions, *, place: str) -> Iterator[Chunk]:
+    """Read a stream that was found sound with this codec. Closes it.
+
+    Raises SourceUnreadable or SourceMisconfigured.
+    """
+    layout, rows = open_table(stream, codec, options, place=place)
+    if layout is None:
+        return
+    if options.ready is Ready.TRAILER:
+        rows = without_trailer(rows, place=place)
+    read = RowReader(layout, options.format).read
+    while batch := list(islice(rows, CHUNK_ROWS)):
+        yield _sorted(read(line, cells) for line, cells in batch)
+
+
+def open_table(
+    stream: BinaryIO, codec: str, options: CsvOptions, *, place: str
+) -> tuple[Layout | None, Iterator[NumberedCells]]:
+    """Find the layout of a file and the rows after its header; None: there is not one row.
+
+    Raises SourceUnreadable or SourceMisconfigured.
+    """
+    text = io.TextIOWrapper(stream, encoding=codec, newline="\n")
+    rows = _numbered(text, options.format.delimiter, place=place)
+    first = next(rows, None)
+    if options.format.header:
+        if first is None:
+            raise _headless(place)
+        line, header = first
+        return by_header(options.columns, header, place=f"{place} line {line}"), rows
+    if first is None:
+        return None, rows
+    return by_position(options.columns, first[1]), chain([first], rows)
+
+
+def _sorted(outcomes: Iterable[Row | Reject]) -> Chunk:
+    """Part rows from rejects."""
+    rows: list[Row] = []
+    rejects: list[Reject] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Row):
+            rows.append(outcome)
+        else:
+            rejects.append(outcome)
+    return Chunk(rows, rejects)
+
+
+def _numbered(text: TextIO, delimiter: str, *, place: str) -> Iterator[NumberedCells]:
+    """Give each row that is not blank the number of the line in which it starts."""
+    lines, line = _without_sep_line(text, delimiter, place=place)
+    skipped = line
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            start, line = line + 1, skipped + reader.line_num
+            if any(cells) and (len(cells) > 1 or cells[0].strip()):
+                yield start, cells
+    except csv.Error as error:
+        raise _broken(error, line + 1, skipped + reader.line_num, place=place) from error
+
+
+def _without_sep_line(text: TextIO, delimiter: str, *, place: str) -> tuple[Iterator[str], int]:
+    """Drop a first line ``sep=;``, which is meant for a spreadsheet; count what was dropped."""
+    first = text.readline()
+    match = _SEP_LINE.fullmatch(first)
+    if match is None:
+        return chain([first] if first else [], text), 0
+    if match[1] != delimiter:
+        raise SourceUnreadable(
+            f"Line 1 says that {match[1]!r} divides the cells, configured is {delimiter!r}.",
+            remedy=f"Set `format.delimiter = {match[1]!r}`, or let the ERP write {delimiter!r}.",
+            place=f"{place} line 1",
+        )
+    return text, 1
+
+
+def _headless(place: str) -> SourceUnreadable:
+    """Say that a file is empty."""
+    return SourceUnreadable(
+        "The file is empty; not even a header is there.",
+        remedy="Let the ERP write the header even where it has no rows.",
+        place=place,
+    )
+
+
+def _broken(error: csv.Error, start: int, line: int, *, place: str) -> SourceUnreadable:
+    """Say what the CSV reader stumbled over, in the row that starts in line ``start``."""
+    if "new-line character" in str(error):
+        fault = f"Line {line} holds a CR that no LF follows."
+        remedy = "Let the ERP end each line by LF or CR LF."
+    elif "field limit" in str(error):
+        fault = f"A cell of the row in line {start} is longer than {csv.field_size_limit()} signs."
+        remedy = "A quote is probably opened and never closed; let the ERP double inner quotes."
+    else:
+        fault = f"The quotes of the row in line {start} do not match (seen in line {line})."
+        remedy = "Let the ERP put cells with quotes in quotes and double the inner ones."
+    return SourceUnreadable(fault, remedy=remedy, place=f"{place} line {start}")
