@@ -1,0 +1,6 @@
+"""The SQL connector: stock as one query of an ERP's own database states it, row by row."""
+
+from connectors.sql_erp.connector import SqlErp
+from connectors.sql_erp.options import CursorType, SqlOptions
+
+__all__ = ["CursorType", "SqlErp", "SqlOptions"]

@@ -1,0 +1,173 @@
+"""A SQL source: which statement to run from where, and whether it would run at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from connectors.contract import Checkpoint, Finding, Kind, Listing, Position, Settlement, Waiting
+from connectors.errors import ConnectorError, SourceMisconfigured
+from connectors.sql_erp.counters import IntegerCursor, TextCursor
+from connectors.sql_erp.offer import Cursor, SqlOffer
+from connectors.sql_erp.options import CursorType, SqlOptions
+from connectors.sql_erp.session import backend_of, session
+from connectors.sql_erp.statement import parse
+from connectors.sql_erp.timestamps import DEFAULT_START, TimestampCursor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connectors.sql_erp.session import Session
+
+_TEXTS_AS_MOMENTS = frozenset({"sqlite", "postgresql"})
+"""Databases that take a text for a moment, whatever the column is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlErp:
+    """Stock as an ERP's own database states it; implements `connectors.contract.Connector`.
+
+    ``query`` runs as a delta with ``:cursor``, ``full_query`` as a snapshot. Both name their
+    columns ``sku``, ``stock``, optionally ``warehouse``, ``unit_type``, ``cursor_value`` (required
+    in ``query``) and ``row_key``; case does not matter. ``row_key`` is accepted for statements that
+    were written for paging and is ignored: a result is one stream here, so pages cannot split rows
+    that share one cursor value. On SQLite without WAL a writer waits while a result is read.
+    """
+
+    options: SqlOptions
+
+    @property
+    def has_full(self) -> bool:
+        """Whether there is a ``full_query``, which alone can see keys that are gone."""
+        return self.options.full_query is not None
+
+    def look(
+        self, checkpoint: Checkpoint | None, *, full: bool, held: Position | None = None
+    ) -> Listing:
+        """Offer the statement that is due, without connecting: it is run when the offer is read.
+
+        That is ``full_query`` at the first look and where ``full`` asks for it, else ``query`` from
+        the checkpoint less the overlap; full without a ``full_query`` is ``query`` from its start.
+        While a pull is held only a wanted snapshot is offered.
+
+        Raises SourceMisconfigured for a statement, URL or stored cursor that cannot be.
+        """
+        offer = self._offer(checkpoint, full=full)
+        if held is None or (full and offer.kind is Kind.SNAPSHOT):
+            return Listing(offers=(offer,))
+        reason = "A pull of this source is held; it goes on after approve or discard."
+        return Listing(offers=(), waiting=(Waiting(label=offer.label, reason=reason),))
+
+    def settle(self, position: Position, settlement: Settlement, reason: str = "") -> None:
+        """Do nothing: an ERP is only read, so there is nothing to tidy up."""
+
+    def check(self) -> Sequence[Finding]:
+        """Connect, run each statement for one row, and say what this source cannot see."""
+        try:
+            offers = self._all_offers()
+            with session(self.options) as reading:
+                found = [Finding(level="ok", message=f"connected to {reading.server}")]
+                for offer in offers:
+                    found += _try(offer, reading)
+        except ConnectorError as error:
+            return (_in_the_way(error),)
+        return (*found, *self._blind_spots())
+
+    def checkpoint_at(self, cursor: str, checkpoint: Checkpoint | None = None) -> Checkpoint:
+        """Build the checkpoint that goes on from a cursor as a person writes it (``rewind``).
+
+        Raises SourceMisconfigured where it does not fit the cursor type.
+        """
+        return {**(checkpoint or {}), "cursor": self._cursor().canonical(cursor)}
+
+    def _offer(self, checkpoint: Checkpoint | None, *, full: bool) -> SqlOffer:
+        if self.options.full_query is not None and (full or checkpoint is None):
+            return self._run(self.options.full_query, Kind.SNAPSHOT, checkpoint)
+        return self._run(self.options.query, Kind.DELTA, None if full else checkpoint)
+
+    def _all_offers(self) -> list[SqlOffer]:
+        delta = self._run(self.options.query, Kind.DELTA, None)
+        if self.options.full_query is None:
+            return [delta]
+        return [delta, self._run(self.options.full_query, Kind.SNAPSHOT, None)]
+
+    def _run(self, text: str, kind: Kind, since: Checkpoint | None) -> SqlOffer:
+        label = "query" if kind is Kind.DELTA else "full_query"
+        statement = parse(text, label=label, dialect=backend_of(self.options))
+        cursor = self._cursor()
+        if since and since.get("cursor") is not None:
+            cursor.canonical(str(since["cursor"]))
+        return SqlOffer(
+            options=self.options, statement=statement, kind=kind, cursor=cursor, since=since
+        )
+
+    def _cursor(self) -> Cursor:
+        options = self.options
+        if options.cursor_type is CursorType.TEXT:
+            return TextCursor(start=str(options.start or ""))
+        if options.cursor_type is CursorType.INTEGER:
+            start = IntegerCursor().canonical(str(options.start or 0))
+            return IntegerCursor(start=int(start), overlap=int(options.overlap))
+        cursor = TimestampCursor(
+            zone=_zone(options.timezone),
+            overlap=timedelta(seconds=options.overlap),
+            start=str(options.start or DEFAULT_START),
+            texts=backend_of(options) in _TEXTS_AS_MOMENTS,
+        )
+        cursor.canonical(cursor.start)
+        return cursor
+
+    def _blind_spots(self) -> Sequence[Finding]:
+        if self.has_full:
+            return ()
+        return (
+            Finding(
+                level="warning",
+                message="Without full_query this source cannot see deleted rows, nor changes "
+                "that leave the cursor untouched (bulk updates, reservations, dates reached).",
+                remedy="Add a full_query and a full_schedule, once a night say.",
+            ),
+        )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise SourceMisconfigured(
+            f"{name[:64]!r} is not a time zone.",
+            remedy="Use an IANA name, like Europe/Istanbul.",
+            place="timezone",
+        ) from error
+
+
+def _try(offer: SqlOffer, reading: Session) -> list[Finding]:
+    try:
+        rows, watch = offer.sample(reading)
+    except ConnectorError as error:
+        return [_in_the_way(error)]
+    if watch.strange is not None:
+        return [
+            Finding(
+                level="warning",
+                message=f"{offer.label} runs; a cursor_value fits no cursor: "
+                f"{str(watch.strange)[:64]!r}",
+                remedy="Rows without a fitting cursor_value are read, but move no cursor.",
+            )
+        ]
+    if not rows:
+        return [
+            Finding(
+                level="warning",
+                message=f"{offer.label} runs but returns no row, so its values were not seen",
+                remedy="Check `start`, and that :cursor is compared with a column of cursor_type.",
+            )
+        ]
+    return [Finding(level="ok", message=f"{offer.label} runs and has the columns it needs")]
+
+
+def _in_the_way(error: ConnectorError) -> Finding:
+    place = f"{error.place}: " if error.place else ""
+    return Finding(level="error", message=f"{place}{error.message}", remedy=error.remedy)
