@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from connectors.contract import Finding, Waiting
 from connectors.csv_drop.folder import Folder, NotThisFile
 from connectors.csv_drop.soundness import sound_codec
-from connectors.csv_drop.table import open_table
+from connectors.csv_drop.table import decoded, open_table
 from connectors.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def _header(folder: Folder, options: CsvOptions, name: str) -> Finding:
             head = stream.read(_HEAD)
         whole = len(head) < _HEAD
         codec = sound_codec(io.BytesIO(head), options.format.encoding, place=name, whole=whole)
-        open_table(io.BytesIO(head), codec, options, place=name)
+        with decoded(io.BytesIO(head), codec) as text:
+            open_table(text, options, place=name)
     except ConnectorError as error:
         return Finding(level="error", message=f"{name!r}: {error.message}", remedy=error.remedy)
     except (OSError, NotThisFile) as error:

@@ -35,7 +35,7 @@ from connectors.csv_drop.options import CsvOptions, Ready
 from connectors.csv_drop.readiness import is_marker, marker_of, why_waiting
 from connectors.csv_drop.soundness import sound_codec
 from connectors.csv_drop.staging import Changed, content_hash, staged
-from connectors.csv_drop.table import read_table
+from connectors.csv_drop.table import decoded, read_table
 from connectors.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class DroppedFile:
         """
         with staged(self.folder, self.label, self.version.sha256) as copy:
             name = sound_codec(copy, self.options.format.encoding, place=self.label)
-            yield from read_table(copy, name, self.options, place=self.label)
+            with decoded(copy, name) as text:
+                yield from read_table(text, self.options, place=self.label)
 
     def checkpoint(self) -> Checkpoint:
         """Add this file to the history, unless a newer one says it all."""

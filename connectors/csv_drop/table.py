@@ -5,6 +5,7 @@ Memory holds one chunk, whatever the size of the file.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -26,12 +27,22 @@ CHUNK_ROWS = 5_000
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
 
-def read_table(stream: BinaryIO, codec: str, options: CsvOptions, *, place: str) -> Iterator[Chunk]:
-    """Read a stream that was found sound with this codec. Closes it.
+@contextlib.contextmanager
+def decoded(stream: BinaryIO, codec: str) -> Iterator[TextIO]:
+    """Lend a stream as text whose lines end at LF; the stream stays open, and its owner's."""
+    text = io.TextIOWrapper(stream, encoding=codec, newline="\n")
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
+def read_table(text: TextIO, options: CsvOptions, *, place: str) -> Iterator[Chunk]:
+    """Read a text that was found sound.
 
     Raises SourceUnreadable or SourceMisconfigured.
     """
-    layout, rows = open_table(stream, codec, options, place=place)
+    layout, rows = open_table(text, options, place=place)
     if layout is None:
         return
     if options.ready is Ready.TRAILER:
@@ -42,13 +53,12 @@ def read_table(stream: BinaryIO, codec: str, options: CsvOptions, *, place: str)
 
 
 def open_table(
-    stream: BinaryIO, codec: str, options: CsvOptions, *, place: str
+    text: TextIO, options: CsvOptions, *, place: str
 ) -> tuple[Layout | None, Iterator[NumberedCells]]:
-    """Find the layout of a file and the rows after its header; None: there is not one row.
+    """Find the layout of a text and the rows after its header; None: there is not one row.
 
     Raises SourceUnreadable or SourceMisconfigured.
     """
-    text = io.TextIOWrapper(stream, encoding=codec, newline="\n")
     rows = _numbered(text, options.format.delimiter, place=place)
     first = next(rows, None)
     if options.format.header:

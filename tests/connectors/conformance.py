@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from connectors.contract import Chunk, Connector, Listing, Offer, Reject, Row
 
-MANY_ROWS = 200_000
+MANY_ROWS = 60_000
 PEAK_BYTES = 16 * 1024 * 1024
 LARGEST_CHUNK = 5_000
 

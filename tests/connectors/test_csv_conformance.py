@@ -1,0 +1,32 @@
+"""The drop folder holds what every connector must hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from connectors.contract import Kind
+from tests.connectors.conformance import ConnectorConformance
+from tests.connectors.drops import DropFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestCsvSnapshots(ConnectorConformance):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> DropFolder:
+        return DropFolder(tmp_path / "outbox", Kind.SNAPSHOT)
+
+
+class TestCsvDeltas(ConnectorConformance):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> DropFolder:
+        return DropFolder(tmp_path / "outbox", Kind.DELTA)
+
+
+class TestCsvSnapshotsOfOneName(ConnectorConformance):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> DropFolder:
+        return DropFolder(tmp_path / "outbox", Kind.SNAPSHOT, fixed_name=True)
