@@ -246,10 +246,8 @@ def _validated(draft: _Draft) -> Settings | None:
     try:
         return Settings.model_validate(draft.tree, context={"folder": draft.folder})
     except ValidationError as error:
-        found = complaints(error, keys=draft.keys)
-    told = {problem.place for problem in draft.problems}
-    draft.refuse(complaint for complaint in found if draft.place(complaint.path) not in told)
-    return None
+        draft.refuse(complaints(error, keys=draft.keys))
+        return None
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:

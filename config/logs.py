@@ -107,10 +107,11 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 def _install(handler: logging.Handler, *, level: int) -> None:
     root = logging.getLogger()
-    for old in [each for each in root.handlers if isinstance(each, _Handler)]:
-        root.removeHandler(old)
+    # no other handler may stay: it would write what has not been redacted
+    ours = [each for each in root.handlers if isinstance(each, _Handler)]
+    root.handlers[:] = [handler]
+    for old in ours:
         old.close()
-    root.addHandler(handler)
     root.setLevel(level)
     logging.captureWarnings(capture=True)
     for name in TALKATIVE:

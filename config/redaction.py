@@ -19,7 +19,7 @@ SHORTEST = 4
 """Shorter texts are not looked for: they are part of too many harmless words."""
 
 _HEADER = re.compile(
-    r"""((?:proxy-)?authorization['"]?\s*[:=,]\s*b?['"]?)(?:(?:token|bearer|basic)\s+)?[^\s'",})]+""",
+    r"""((?:proxy-)?authorization['"]?\s*[:=,]\s*(?:b?['"])?)(?:(?:token|bearer|basic)\s+)?[^\s'",})]+""",
     re.IGNORECASE,
 )
 _SCHEME = re.compile(r"\b(token|bearer)\s+[\w.~+/=-]{20,}", re.IGNORECASE)
@@ -33,6 +33,7 @@ class Redaction:
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         self._secrets = tuple(secrets)
         self._added: set[str] = set()
+        self._sought: tuple[int, list[str]] = (0, [])
 
     def add(self, text: str) -> None:
         """Redact this text from now on."""
@@ -70,9 +71,12 @@ class Redaction:
         return self.value(value)
 
     def _forms(self) -> list[str]:
+        """List what to look for, longest first; made anew only when a secret was learnt."""
         known = self._added.union(*(secret.revealed for secret in self._secrets))
-        forms = {form for text in known if len(text) >= SHORTEST for form in _forms(text)}
-        return sorted(forms, key=len, reverse=True)
+        if self._sought[0] != len(known):
+            forms = {form for text in known if len(text) >= SHORTEST for form in _forms(text)}
+            self._sought = (len(known), sorted(forms, key=len, reverse=True))
+        return self._sought[1]
 
 
 def _forms(text: str) -> set[str]:

@@ -47,19 +47,23 @@ def write_template(folder: Path, template: str = "csv") -> list[Path]:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
             out.write(text)
-        return [file, *_make(folder, TEMPLATES[template])]
     except FileExistsError:
         remedy = "Move it away first, or edit it; init never overwrites."
         raise refusal(str(file), "there is a configuration already", remedy) from None
     except OSError as error:
         message = f"the configuration cannot be written ({error.strerror})"
         raise refusal(str(file), message, "Choose a folder that this user may write to.") from None
+    return [file, *_make(folder, TEMPLATES[template])]
 
 
 def _make(folder: Path, names: tuple[str, ...]) -> list[Path]:
     new = [folder / name for name in names if not (folder / name).is_dir()]
     for path in new:
-        path.mkdir()
+        try:
+            path.mkdir()
+        except OSError as error:
+            message = f"the folder cannot be made ({error.strerror})"
+            raise refusal(str(path), message, "Make it, or change its name in the file.") from None
     return new
 
 

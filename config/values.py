@@ -84,7 +84,7 @@ def encoding(value: str) -> str:
     """Check that text can be decoded by this name; returns Python's name of it."""
     try:
         found = codecs.lookup(value)
-        b"".decode(value)
+        b"text".decode(value, "replace")  # rot13 and the like are no text encodings
     except (LookupError, ValueError):
         remedy = 'Write a name like "utf-8", "cp1254" or "iso8859-9".'
         raise mistake("is not a known text encoding", remedy) from None
@@ -183,12 +183,12 @@ def broker_url(value: Secret) -> Secret:
     """Check the broker's address. It may hold a password, so it is a secret as a whole."""
     url = value.reveal()
     rest = url.partition("://")[2]
+    if rest.count("@") > 1 or "@" in rest.partition("/")[2]:
+        remedy = "Write an @ inside the password as %40, a / as %2F."
+        raise mistake("holds '@' in its host or database part", remedy)
     if not re.match(r"rediss?://|redis\+socket://|unix://", url) or not _port_fits(url):
         remedy = 'Write it like "redis://host:6379/0"; left out, the embedded broker is used.'
         raise mistake("is not a Redis address", remedy)
-    if rest.count("@") > 1 or "@" in rest.partition("@")[0].partition("/")[2]:
-        remedy = "Write an @ inside the password as %40, a / as %2F."
-        raise mistake("holds '@' in its host or database part", remedy)
     return value
 
 

@@ -1,0 +1,84 @@
+"""Settings become the plans of the steps, and the fingerprint covers what makes a level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from config.plans import channel_plan, fingerprint, source_plan, target_plan
+from tests.unit.config_files import MINIMAL, SQL, loaded
+from worker.model import ChannelPlan, Expect, FirstPull, Missing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANY = MINIMAL.replace("stock_list = 1\n", "").replace("stock = 2", 'stock = 2\nwarehouse = "Depo"')
+
+
+def print_of(folder: Path, text: str) -> str:
+    settings = loaded(folder, text).settings
+    return fingerprint(settings, settings.sources[0])
+
+
+def test_a_source_plan_has_all_that_the_pull_needs(tmp_path: Path) -> None:
+    text = MINIMAL + 'rules = { buffer = 2 }\n[sources.guard]\nfirst_pull = "apply"\n'
+    text = text.replace("rules =", "[sources.rules]\n#").replace("# { buffer = 2 }", "buffer = 2")
+    text = text.replace("mode =", 'missing = "zero"\nmode =')
+    settings = loaded(tmp_path, text).settings
+    plan = source_plan(settings, settings.sources[0])
+    assert (plan.name, plan.stock_list, plan.every, plan.cron) == ("drop", 1, 60, None)
+    assert (plan.rules.buffer, plan.rules.missing) == (2, Missing.ZERO)
+    assert plan.guard.first_pull is FirstPull.APPLY
+    assert plan.absences == 2
+
+
+def test_a_sql_source_is_sure_of_an_absence_at_once(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, SQL).settings
+    assert source_plan(settings, settings.sources[0]).absences == 1
+
+
+def test_channel_and_target_plans_carry_seconds(tmp_path: Path) -> None:
+    text = MINIMAL + '[[channels]]\nid = 5\nstock_lists = [1, 2]\npoll = "1m"\n'
+    settings = loaded(tmp_path, text, {"STOCKSYNC_OMNITRON__WRITES": "off"}).settings
+    assert channel_plan(settings.channels[0]) == ChannelPlan(
+        id=5, stock_lists=(1, 2), expect=Expect.ALL, poll=60, confirm_within=600
+    )
+    plan = target_plan(settings)
+    assert (plan.writes, plan.timeout, plan.settle, plan.rate) == (False, 15, 10, 20)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("stock = 2", "stock = 3"),
+        ("[sources.columns]", "[sources.units]\nAD = 'qty'\n[sources.columns]"),
+        ("[sources.columns]", "[sources.rules]\nbuffer = 1\n[sources.columns]"),
+        ("[sources.columns]", "[sources.format]\ndecimal = ','\n[sources.columns]"),
+        ("[omnitron]", "stock_lists = { IST = 1 }\n[omnitron]"),
+    ],
+)
+def test_what_decides_a_level_changes_the_fingerprint(
+    tmp_path: Path, change: tuple[str, str]
+) -> None:
+    assert print_of(tmp_path, MANY) != print_of(tmp_path, MANY.replace(*change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("mode =", 'every = "9m"\nmode ='),
+        ("outbox", "elsewhere"),
+        ("t0ken", "another"),
+        ("[omnitron]", "timezone = 'Europe/Berlin'\n[omnitron]"),
+    ],
+)
+def test_what_does_not_decide_a_level_leaves_the_fingerprint(
+    tmp_path: Path, change: tuple[str, str]
+) -> None:
+    assert print_of(tmp_path, MANY) == print_of(tmp_path, MANY.replace(*change))
+
+
+def test_the_stock_lists_do_not_count_for_a_source_with_one_list(tmp_path: Path) -> None:
+    lists = "stock_lists = { IST = 1 }\n"
+    assert print_of(tmp_path, MINIMAL) == print_of(tmp_path, lists + MINIMAL)
