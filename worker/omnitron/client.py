@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any, TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -32,8 +32,9 @@ from worker.omnitron.wire import (
 )
 
 if TYPE_CHECKING:
-    import httpx
     from collections.abc import Callable, Sequence
+
+    import httpx
 
 POST_CAP = 1024 * 1024
 LIST_CAP = 16 * 1024 * 1024

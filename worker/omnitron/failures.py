@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from worker.errors import (
     OmnitronAnswerError,
@@ -11,7 +12,6 @@ from worker.errors import (
     OmnitronUnreachable,
 )
 from worker.planning.answers import retry_after_seconds
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from worker.model import Answer

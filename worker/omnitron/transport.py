@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import httpx
-from yarl import URL
 
 if TYPE_CHECKING:
-    from types import SimpleNamespace
     from collections.abc import AsyncIterator
+    from types import SimpleNamespace
 
 FLIGHT = "stocksync_flight"
 """The request extension under which a `Flight` travels."""
@@ -57,7 +56,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         try:
             answer = await self._open_session().request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                str(request.url),
                 headers=request.headers,
                 data=request.content or None,
                 allow_redirects=False,
@@ -156,7 +155,7 @@ def _late(error: Exception) -> type[httpx.TransportError]:
 
 
 def failure_name(error: httpx.TransportError) -> str:
-    """Short stable word for a transport error: ``dns``, ``refused``, ``tls``, ``reset`` and so on."""
+    """Name a transport error in a short stable word: ``dns``, ``refused``, ``reset`` …."""
     cause = error.__cause__
     for kinds, name in _CAUSES:
         if isinstance(cause, kinds):
