@@ -1,7 +1,7 @@
 """Which transport carries the upserts: CPU and wall time per POST, by requests in flight.
 
 A local server in another process answers small POSTs as Omnitron would; the figures are those of
-the sending process. Run it with ``python benchmarks/transport.py [requests]``.
+the sending process. Run it with ``python -m benchmarks.transport [requests]``.
 
 Measured on two shared x86_64 cores, Python 3.11, uvloop, November 2026 (requests/s and CPU of the
 sender per request; ratios hold, absolute numbers do not):
@@ -10,7 +10,8 @@ sender per request; ratios hold, absolute numbers do not):
     transport                           32 in flight    64 in flight
     ==================================  ==============  ==============
     aiohttp, without httpx              8,200  121 us   7,700  125 us
-    ours (httpx over aiohttp)           3,000  333 us   2,800  352 us
+    ours (httpx over aiohttp)           3,300  305 us   3,100  318 us
+    ours, whole client and the table    3,000  337 us   2,900  342 us
     httpx-aiohttp                       3,000  328 us   3,000  336 us
     pyreqwest behind httpx              2,500  388 us   2,000  373 us
     pyreqwest alone                    13,100   56 us  17,000   52 us

@@ -57,7 +57,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             answer = await self._open_session().request(
                 request.method,
                 str(request.url),
-                headers=request.headers,
+                headers=request.headers.multi_items(),
                 data=request.content or None,
                 allow_redirects=False,
                 timeout=_timeouts(request),
