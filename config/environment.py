@@ -81,7 +81,7 @@ def overlay(
 def _set(result: Overlay, path: KeyPath, variable: Variable, *, key: Key) -> None:
     try:
         value = json.loads(variable.text) if key.structured else _plain(path, variable.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         result.mistakes.append(
             Problem(
                 place=f"environment {variable.name}",

@@ -29,8 +29,9 @@ def parse(content: bytes, *, label: str) -> tuple[dict[str, Any], dict[KeyPath, 
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(str(error), text, label=label) from None
-    except RecursionError:
-        raise refusal(label, "is nested too deeply", "Write plain tables.") from None
+    except (RecursionError, ValueError):
+        message = "is nested too deeply, or has a number of thousands of digits"
+        raise refusal(label, message, "Write plain tables and values.") from None
     return tree, dict(_lines(text))
 
 

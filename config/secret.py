@@ -46,12 +46,6 @@ class Secret:
         self.revealed.add(text)
         return text
 
-    def masked(self) -> str:
-        """Return what may be shown: a URL without its user part, else only a mask."""
-        if self._file is None and "://" in self._text:
-            return mask_url(self._text)
-        return MASK
-
     def __repr__(self) -> str:
         return f"Secret({MASK})"
 

@@ -7,10 +7,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from config.secret import Secret
+from config.secret import MASK, Secret, mask_url
 
 if TYPE_CHECKING:
     from config.loading import Loaded
+
+
+URLS = frozenset({"broker_url"})
+"""Secrets that are addresses."""
 
 
 class Shown(NamedTuple):
@@ -24,7 +28,7 @@ class Shown(NamedTuple):
 def rows(loaded: Loaded) -> list[Shown]:
     """List every effective value; what is not set is an empty text. Durations are seconds."""
     return [
-        Shown(key, _text(_plain(value)), loaded.origins[key])
+        Shown(key, _text(_plain(key, value)), loaded.origins[key])
         for key, value in loaded.settings.leaves()
     ]
 
@@ -35,7 +39,7 @@ def document(loaded: Loaded) -> dict[str, Any]:
         "path": str(loaded.path) if loaded.path else None,
         "folder": str(loaded.folder),
         "settings": [
-            {"key": key, "value": _plain(value), "origin": loaded.origins[key]}
+            {"key": key, "value": _plain(key, value), "origin": loaded.origins[key]}
             for key, value in loaded.settings.leaves()
         ],
         "warnings": [
@@ -45,11 +49,11 @@ def document(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def _plain(value: object) -> Any:
-    """Reduce a value to what JSON has."""
+def _plain(key: str, value: object) -> Any:
+    """Reduce a value to what JSON has; of a secret only the host of a URL is shown."""
     match value:
         case Secret():
-            return value.masked()
+            return mask_url(value.reveal()) if key in URLS and value.file is None else MASK
         case enum.Enum():
             return value.value
         case Path():

@@ -33,6 +33,7 @@ CRON_WORDS = {
 CRON_FIELDS = 5
 MAX_SECONDS = 10 * 365 * UNITS["d"]
 MAX_PORT = 65_535
+_WEB = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d+)?(?:[/?#]\S*)?\Z")
 APART = "Give the user name and the password apart, the password in the environment or a file."
 
 
@@ -129,16 +130,18 @@ def secret(value: object) -> Secret:
         return value
     if not isinstance(value, str) or not value:
         raise mistake("must be text, and not empty", "Put it in quotes.")
+    if any(ord(letter) < ord(" ") for letter in value):
+        raise mistake("holds a line break or a control character", "Write it on one line.")
     return Secret(value)
 
 
 def base_url(value: str) -> str:
     """Check Omnitron's address; http:// is for a loopback host only. No slash at the end."""
     _refuse_user_part(value)
-    parts = urlsplit(value)
-    if parts.scheme not in {"https", "http"} or not parts.hostname or not _port_fits(value):
+    if not _WEB.match(value) or not _port_fits(value):
         raise mistake("is not a web address", 'Write it like "https://acme.omnitron.example".')
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    parts = urlsplit(value)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         remedy = "Write https://; http:// is only for this machine (127.0.0.1, localhost)."
         raise mistake("would send the token unencrypted", remedy)
     if parts.query or parts.fragment or parts.path.startswith("/api"):
@@ -189,6 +192,9 @@ def broker_url(value: Secret) -> Secret:
     if not re.match(r"rediss?://|redis\+socket://|unix://", url) or not _port_fits(url):
         remedy = 'Write it like "redis://host:6379/0"; left out, the embedded broker is used.'
         raise mistake("is not a Redis address", remedy)
+    # logs may show the address, and never the password, however it is written
+    password = urlsplit(url).password or ""
+    value.revealed = {password, unquote(password)} - {""}
     return value
 
 

@@ -15,9 +15,11 @@ import structlog
 from config.logs import configure_logs
 from config.repeats import Repeats
 from config.secret import MASK, Secret
+from tests.unit.config_files import MINIMAL, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Clock:
@@ -153,7 +155,7 @@ def test_headers_and_users_in_urls_are_masked_even_if_unknown(
     assert MASK in events(stream)[0]["text"]
 
 
-def test_a_rotated_secret_is_redacted_before_and_after(stream: io.StringIO, tmp_path: Any) -> None:
+def test_a_rotated_secret_is_redacted_before_and_after(stream: io.StringIO, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("CANARY-old")
     secret = Secret(file=tmp_path / "secret")
     configure_logs(stream=stream, secrets=[secret])
@@ -162,6 +164,16 @@ def test_a_rotated_secret_is_redacted_before_and_after(stream: io.StringIO, tmp_
     secret.reveal()
     structlog.get_logger().error("failed", text="CANARY-old CANARY-new")
     assert "CANARY" not in stream.getvalue()
+
+
+def test_the_password_of_the_broker_is_redacted_and_its_address_is_not(
+    stream: io.StringIO, tmp_path: Path
+) -> None:
+    environ = {"STOCKSYNC_BROKER_URL": "redis://:CAN%40ARY@cache:6379/0"}
+    configure_logs(stream=stream, secrets=loaded(tmp_path, MINIMAL, environ).secrets())
+    structlog.get_logger().info("connected", to="redis://cache:6379/0", by="CAN@ARY CAN%40ARY")
+    (event,) = events(stream)
+    assert (event["to"], event["by"]) == ("redis://cache:6379/0", f"{MASK} {MASK}")
 
 
 def test_text_from_outside_cannot_look_like_an_event(stream: io.StringIO) -> None:

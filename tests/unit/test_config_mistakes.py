@@ -183,6 +183,9 @@ def test_a_wrong_value_at_the_top_is_told(tmp_path: Path, line: str) -> None:
         "https://acme.omnitron.example:99999",
         "acme.omnitron.example",
         "ftp://acme.omnitron.example",
+        "https://[::1",
+        "https://acme omnitron.example",
+        "https://acme.omnitron.example\\n",
     ],
 )
 def test_an_address_of_omnitron_that_would_be_unsafe_or_wrong_is_refused(
@@ -244,6 +247,9 @@ def test_a_file_in_another_encoding_is_told_by_line(tmp_path: Path) -> None:
         TOP.replace('"CANARY-password"', '["CANARY"]'),
         TOP + "[[sources]]\nname = 'a'\ntype = 'csv'\ncolumns = 'CANARY'\nrules = 1\nformat = []\n",
         TOP + "[[sources]]\ntype = ['CANARY']\n",
+        TOP.replace("CANARY-password", "CANARY\\nCANARY"),
+        "x = " + "1" * 5_000,
+        "x = " + "[" * 5_000 + "]" * 5_000,
     ],
 )
 def test_the_wrong_shape_is_a_mistake_and_no_crash(tmp_path: Path, text: str) -> None:
