@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/_sandbox"
 
+_FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
 _FAULTS: TypeAdapter[list[Fault]] = TypeAdapter(list[Fault])
 _LIST: TypeAdapter[SandboxList] = TypeAdapter(SandboxList)
 _CHANNEL: TypeAdapter[SandboxChannel] = TypeAdapter(SandboxChannel)
@@ -66,7 +67,7 @@ class Control:
             return Reply(200, call(request.query, body)).response()
         except ValidationError as error:
             return errors(_problems(error)).response()
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             return detail(400, str(error)).response()
 
     def index(self, _query: Mapping[str, str], _body: object) -> Any:
@@ -84,7 +85,8 @@ class Control:
 
     def order(self, _query: Mapping[str, str], body: object) -> Any:
         """Order one fault or a list of them."""
-        faults = _FAULTS.validate_python(body if isinstance(body, list) else [body])
+        many = isinstance(body, list)
+        faults = _FAULTS.validate_python(body) if many else [_FAULT.validate_python(body)]
         return {"ids": [self._world.book.order(fault) for fault in faults]}
 
     def lift(self, query: Mapping[str, str], _body: object) -> Any:
@@ -131,7 +133,10 @@ class Control:
     def consume(self, _query: Mapping[str, str], body: object) -> Any:
         """Let the app of ``channel`` take up to ``limit`` stocks; ``done``: false to fail."""
         asked = _object(body)
-        feed = self._world.feeds[asked["channel"]]
+        feed = self._world.feeds.get(asked.get("channel", 0))
+        if feed is None:
+            known = ", ".join(map(str, self._world.feeds))
+            raise ValueError(f"channel must be one of: {known}")
         self._world.show()
         taken = feed.consume(limit=asked.get("limit", 100), done=asked.get("done", True))
         return {"taken": taken}

@@ -13,8 +13,8 @@ from worker.sandbox import mischief
 from worker.sandbox.channel_api import ChannelApi
 from worker.sandbox.control import PREFIX, Control
 from worker.sandbox.faults import Fault, FaultKind
-from worker.sandbox.reply import Reply, detail
-from worker.sandbox.routing import NOWHERE, Call, Found, Router, nowhere
+from worker.sandbox.reply import NOT_FOUND, Reply, detail
+from worker.sandbox.routing import NOWHERE, Call, Found, Router
 from worker.sandbox.stocks import Fate
 from worker.sandbox.write_api import PRODUCT_STOCK, WriteApi
 
@@ -114,7 +114,7 @@ class Gate:
     def _reply(self, visit: Visit, heard: Heard, fate: Fate) -> Reply:
         route, params = visit.found
         if visit.found is NOWHERE:
-            return nowhere()
+            return NOT_FOUND
         user = "" if route.open else self._user(visit.request)
         if user is None:
             return _denied(visit.request)

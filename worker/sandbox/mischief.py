@@ -187,7 +187,8 @@ async def _redirect(_request: web.BaseRequest, fault: Fault, _reply: Reply) -> w
 async def _echo_headers(
     request: web.BaseRequest, fault: Fault, _reply: Reply
 ) -> web.StreamResponse:
-    seen = {"headers": dict(request.headers), "path": request.path}
+    headers = {str(name): value for name, value in request.headers.items()}
+    seen = {"headers": headers, "path": request.path}
     payload = {"detail": "A server error occurred.", "request": seen}
     return Reply(fault.status or 500, payload).response()
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from worker.sandbox.reply import NOT_FOUND, Reply, detail
+from worker.sandbox.reply import Reply, detail
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -75,8 +75,3 @@ class Router:
 
 def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[0-9]{1,18})", path))
-
-
-def nowhere() -> Reply:
-    """Answer a path that does not exist."""
-    return NOT_FOUND
