@@ -63,13 +63,15 @@ class Table(SourceUnderTest):
         self._put(Item.of(broken_sku, 0), "12x")
 
     def state_many(self, count: int) -> None:
-        self._changed = datetime.now(UTC)
-        rows = [
-            {**self._cells(Item.of(f"SKU-{number}", number)), "quantity": str(number)}
-            for number in range(count)
-        ]
-        with self._engine.begin() as connection:
-            connection.execute(sqlalchemy.insert(self._table()), rows)
+        changed = datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")
+        digits = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
+        number = "a.d + 10 * (b.d + 10 * (c.d + 10 * (e.d + 10 * (f.d + 10 * g.d))))"
+        self._execute(
+            f"INSERT INTO stock WITH digits AS ({digits}), numbers AS (SELECT {number} AS n"
+            " FROM digits a, digits b, digits c, digits e, digits f, digits g)"
+            " SELECT CAST(n AS CHAR(9)), 'WH-MAIN', CAST(n AS CHAR(9)), 'AD',"
+            f" '{changed}' FROM numbers WHERE n < {count}".replace(":", r"\:")
+        )
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:
@@ -93,10 +95,6 @@ class Table(SourceUnderTest):
     def _cells(self, item: Item) -> dict[str, object]:
         changed = self._changed.replace(tzinfo=None).isoformat(sep=" ")
         return {**item._asdict(), "quantity": str(item.quantity), "changed": changed}
-
-    def _table(self) -> sqlalchemy.TableClause:
-        names = ("sku", "warehouse", "quantity", "unit", "changed")
-        return sqlalchemy.table("stock", *map(sqlalchemy.column, names))
 
 
 @pytest.fixture(params=[Kind.DELTA, Kind.SNAPSHOT])
