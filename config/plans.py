@@ -57,7 +57,9 @@ def fingerprint(settings: Settings, source: Source) -> str:
 
     The stock lists count only for a source whose rows name a warehouse.
     """
-    said = source.model_dump(mode="json", include={*ROW_TO_LEVEL, "missing"})
+    # without defaults, so that a new key of a later version leaves old fingerprints alone
+    included = {*ROW_TO_LEVEL, "missing"}
+    said = source.model_dump(mode="json", include=included, exclude_defaults=True)
     if reads_warehouses(source):
         said["stock_lists"] = settings.stock_lists
     text = json.dumps(said, sort_keys=True, ensure_ascii=True)
