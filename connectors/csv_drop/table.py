@@ -12,7 +12,7 @@ import re
 from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from connectors.contract import Chunk, Reject, Row
+from connectors.contract import Chunk
 from connectors.csv_drop.layout import Layout, by_header, by_position
 from connectors.csv_drop.options import CsvOptions, Ready
 from connectors.csv_drop.rows import RowReader
@@ -20,9 +20,12 @@ from connectors.csv_drop.trailer import NumberedCells, without_trailer
 from connectors.errors import SourceUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+
 
 CHUNK_ROWS = 5_000
+
+_EMPTY = Chunk([], [])
 
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
@@ -48,8 +51,8 @@ def read_table(text: TextIO, options: CsvOptions, *, place: str) -> Iterator[Chu
     if options.ready is Ready.TRAILER:
         rows = without_trailer(rows, place=place)
     read = RowReader(layout, options.format).read
-    while batch := list(islice(rows, CHUNK_ROWS)):
-        yield _sorted(read(line, cells) for line, cells in batch)
+    while (chunk := read(islice(rows, CHUNK_ROWS))) != _EMPTY:
+        yield chunk
 
 
 def open_table(
@@ -69,18 +72,6 @@ def open_table(
     if first is None:
         return None, rows
     return by_position(options.columns, first[1]), chain([first], rows)
-
-
-def _sorted(outcomes: Iterable[Row | Reject]) -> Chunk:
-    """Part rows from rejects."""
-    rows: list[Row] = []
-    rejects: list[Reject] = []
-    for outcome in outcomes:
-        if isinstance(outcome, Row):
-            rows.append(outcome)
-        else:
-            rejects.append(outcome)
-    return Chunk(rows, rejects)
 
 
 def _numbered(text: TextIO, delimiter: str, *, place: str) -> Iterator[NumberedCells]:
