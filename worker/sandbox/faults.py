@@ -113,9 +113,7 @@ class Order:
         return self.fault.count is not None and self.struck >= self.fault.count
 
     def strikes(self) -> bool:
-        """Decide on one match."""
-        if self.spent:
-            return False
+        """Decide on one match of an order that is not spent."""
         if self._passed < self.fault.skip:
             self._passed += 1
             return False
@@ -163,7 +161,7 @@ class FaultBook:
     ) -> Fault | None:
         for order in self._orders.values():
             fault = order.fault
-            if (fault.kind is FaultKind.RESET_UNREAD) is not unread:
+            if order.spent or (fault.kind is FaultKind.RESET_UNREAD) is not unread:
                 continue
             if fault.matches(method, path, key) and order.strikes():
                 return fault
