@@ -147,6 +147,7 @@ def _try(offer: SqlOffer, reading: Session) -> list[Finding]:
     try:
         rows, watch = offer.sample(reading)
     except ConnectorError as error:
+        reading.start_over()
         return [_in_the_way(error)]
     if watch.strange is not None:
         return [

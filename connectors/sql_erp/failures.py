@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
+import pymysql
 from sqlalchemy import exc
 
 from connectors.errors import (
@@ -33,9 +34,12 @@ INSTALL = "Correct the front of the url, or install the driver that it names."
 
 _LATER_SQLSTATES = ("08", "40", "53", "55", "57", "58", "XX")
 _WRONG_SQLSTATES = ("0A", "25", "26", "28", "34", "3D", "3F", "42")
-_LATER_MYSQL = range(2000, 3000)
-_LATER_MYSQL_CODES = frozenset({1040, 1053, 1077, 1158, 1159, 1160, 1161, 1205, 1213, 1317, 3024})
-_WRONG_MYSQL_CODES = frozenset({1044, 1045, 1049, 1142, 1143, 1792})
+_CLIENT_MYSQL = range(2000, 3000)  # connection refused, gone, lost
+_LATER_MYSQL = frozenset(
+    {1021, 1037, 1038, 1040, 1041, 1042, 1043, 1053, 1077, 1129, 1152, 1158, 1159, 1160, 1161}
+    | {1184, 1203, 1205, 1213, 1226, 1317, 1836, 1927, 1969, 3024}
+)
+_DATA_MYSQL = frozenset({1264, 1292, 1365, 1366, 1406, 1690})
 _WRONG_SQLITE = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH})
 _BROKEN_SQLITE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -87,15 +91,14 @@ def _kind_by_code(original: Any) -> type[ConnectorError] | None:
     """Judge by the code that the driver gives; None where it gives none or an unknown one."""
     sqlstate = getattr(original, "sqlstate", None) or ""
     code = getattr(original, "sqlite_errorcode", None)
-    first = original.args[0] if getattr(original, "args", ()) else None
     if sqlstate.startswith(_LATER_SQLSTATES):
         return SourceUnreachable
     if sqlstate.startswith(_WRONG_SQLSTATES):
         return SourceMisconfigured
     if code is not None:
         return _kind_of_sqlite(code & 0xFF)
-    if type(first) is int:
-        return _kind_of_mysql(first)
+    if isinstance(original, pymysql.MySQLError) and _numbered(original):
+        return _kind_of_mysql(original.args[0])
     return None
 
 
@@ -105,10 +108,11 @@ def _kind_of_sqlite(code: int) -> type[ConnectorError]:
     return SourceUnreadable if code in _BROKEN_SQLITE else SourceUnreachable
 
 
-def _kind_of_mysql(code: int) -> type[ConnectorError] | None:
-    if code in _LATER_MYSQL or code in _LATER_MYSQL_CODES:
+def _kind_of_mysql(code: int) -> type[ConnectorError]:
+    """Judge by the server's or client's number; its driver's classes tell little."""
+    if code in _CLIENT_MYSQL or code in _LATER_MYSQL:
         return SourceUnreachable
-    return SourceMisconfigured if code in _WRONG_MYSQL_CODES else None
+    return SourceUnreadable if code in _DATA_MYSQL else SourceMisconfigured
 
 
 def _kind_by_class(error: exc.DBAPIError) -> type[ConnectorError]:
@@ -124,12 +128,13 @@ def _kind_by_class(error: exc.DBAPIError) -> type[ConnectorError]:
 def _first_line(error: Exception) -> str:
     original = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
     words = original.args[1] if _numbered(original) else str(original)
-    lines = str(words).strip().splitlines() or [type(original).__name__]
+    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
+    lines = text.strip().splitlines() or [type(original).__name__]
     return lines[0][:LONGEST]
 
 
 def _numbered(error: BaseException) -> bool:
-    """Whether the driver puts a number before its sentence, as MySQL's do."""
+    """Whether the driver puts a number before its sentence, as those of MySQL and SQL Server do."""
     return len(error.args) > 1 and isinstance(error.args[0], int)
 
 

@@ -6,6 +6,7 @@ and how each tells its own time.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,8 @@ _OPENING: Mapping[str, Sequence[str]] = {
     ),
 }
 
+_SECRET_NAME = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
+
 _CLOCKS: Mapping[str, str] = {
     "sqlite": "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')",
     "postgresql": "SELECT clock_timestamp()",
@@ -96,6 +99,11 @@ class Session:
         moment = told if isinstance(told, datetime) else datetime.fromisoformat(told)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
+    def start_over(self) -> None:
+        """Forget a failed statement, so that the next one can run."""
+        with suppress(SQLAlchemyError):  # where that fails, the next statement says why
+            self._connection.rollback()
+
     @contextmanager
     def run(
         self, statement: Statement, binds: Mapping[str, object], *, rows: int = CHUNK_ROWS
@@ -127,7 +135,7 @@ def session(options: SqlOptions) -> Iterator[Session]:
     Raises SourceUnreachable, or SourceMisconfigured for a URL or driver that cannot be.
     """
     password = (options.password() if options.password else None) or ""
-    secrets = (password,)
+    secrets = (password, *_secrets_within(_url(options)))
     with translated(options.name, secrets=secrets):
         engine = _engine(options, password)
         connection = engine.connect()
@@ -165,6 +173,12 @@ def _url(options: SqlOptions) -> URL:
             "are keys of their own.",
             place="url",
         ) from None
+
+
+def _secrets_within(url: URL) -> Sequence[str]:
+    """Return the secrets of a URL; they should not be there, but may."""
+    named = (str(url.query[name]) for name in url.query if _SECRET_NAME.search(name))
+    return (str(url.password or ""), *named)
 
 
 def _engine(options: SqlOptions, password: str) -> sqlalchemy.Engine:

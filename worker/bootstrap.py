@@ -1,0 +1,265 @@
+"""The one place that builds collaborators out of the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import make_url
+
+from config.loading import Loaded, load
+from config.logs import configure_logs
+from config.plans import channel_plan, source_plan, target_plan
+from config.settings import CsvSource
+from connectors.csv_drop import CsvColumns, CsvDrop, CsvFormat, CsvOptions, FinalNewline, Ready
+from connectors.sql_erp import CursorType, SqlErp, SqlOptions
+from worker.confirm import Watcher
+from worker.deliver import Courier
+from worker.errors import UsageError
+from worker.ledger import Ledger, channels, migrating, sources, target
+from worker.omnitron.access import Credentials, FixedToken, Password
+from worker.omnitron.client import OmnitronClient
+from worker.planning import limiter
+from worker.pull import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from config.redaction import Redaction
+    from config.settings import Source
+    from connectors.contract import Connector
+    from worker.model import ChannelPlan, Delivered, SourcePlan, TargetPlan
+
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class Service:
+    """Everything one process works with, made when first asked for, and for as long as it lives.
+
+    stopped: says when to start nothing more (a signal came).
+    """
+
+    loaded: Loaded
+    redaction: Redaction
+    stopped: Callable[[], bool] = lambda: False
+    _runners: dict[int, asyncio.Runner] = field(default_factory=dict)
+    _clients: dict[int, OmnitronClient] = field(default_factory=dict)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The local database, not yet looked at."""
+        settings = self.loaded.settings
+        url = make_url(settings.database_url)
+        if settings.database_username is not None:
+            url = url.set(username=settings.database_username)
+        if settings.database_password is not None:
+            url = url.set(password=settings.database_password.reveal())
+        return Ledger(url)
+
+    @cached_property
+    def target(self) -> TargetPlan:
+        """How Omnitron is written to."""
+        return target_plan(self.loaded.settings)
+
+    @cached_property
+    def channels(self) -> list[ChannelPlan]:
+        """The sales channels to watch."""
+        return [channel_plan(channel) for channel in self.loaded.settings.channels]
+
+    @cached_property
+    def sources(self) -> dict[str, SourcePlan]:
+        """What the pull step must know of each source, by name."""
+        settings = self.loaded.settings
+        return {source.name: source_plan(settings, source) for source in settings.sources}
+
+    def source(self, name: str) -> SourcePlan:
+        """The plan of one source. Raises UsageError for a name that is not configured."""
+        if name not in self.sources:
+            known = ", ".join(self.sources) or "none"
+            raise UsageError(
+                f"there is no source {name!r}", remedy=f"the configured ones are: {known}"
+            )
+        return self.sources[name]
+
+    def connector(self, name: str) -> Connector:
+        """A connector for one source."""
+        self.source(name)
+        source = next(s for s in self.loaded.settings.sources if s.name == name)
+        return _connector(source, self.loaded.settings.timezone)
+
+    def ready_ledger(self) -> Ledger:
+        """The ledger, fit for this program, with today's sources and channels made known.
+
+        Raises LedgerNotReady or LedgerUnreachable.
+        """
+        migrating.require(self.ledger)
+        self.ledger.write(self._register)
+        return self.ledger
+
+    def _register(self, connection: Connection) -> None:
+        sources.register(connection, self.sources)
+        channels.register(connection, [channel.id for channel in self.channels])
+
+    def turn(self, name: str, *, full: bool = False, actor: str | None = None) -> Turn:
+        """One turn of a source."""
+        return Turn(
+            ledger=self.ledger,
+            connector=self.connector(name),
+            plan=self.source(name),
+            full=full,
+            actor=actor,
+            stopped=self.stopped,
+        )
+
+    def courier(
+        self, *, on_progress: Callable[[Delivered], None] = lambda _delivered: None
+    ) -> Courier:
+        """What delivers, on this process's one client."""
+        return Courier(
+            ledger=self.ledger,
+            client=self.client,
+            plan=self.target,
+            channels=self.channels,
+            stopped=self.stopped,
+            on_progress=on_progress,
+        )
+
+    def watcher(self) -> Watcher:
+        """What confirms, on this process's one client."""
+        return Watcher(
+            ledger=self.ledger, client=self.client, plan=self.target, stopped=self.stopped
+        )
+
+    @property
+    def client(self) -> OmnitronClient:
+        """This process's one client; a forked child makes its own."""
+        if os.getpid() not in self._clients:
+            self._clients[os.getpid()] = OmnitronClient(
+                self.target.base_url,
+                self._credentials,
+                timeout=self.target.timeout,
+                max_in_flight=self.target.max_in_flight,
+                on_login=self._login_slot,
+            )
+        return self._clients[os.getpid()]
+
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine on this process's one event loop."""
+
+        async def body() -> T:
+            return await work()
+
+        if os.getpid() not in self._runners:
+            self._runners[os.getpid()] = asyncio.Runner(loop_factory=_loop_factory())
+        return self._runners[os.getpid()].run(body())
+
+    def close(self) -> None:
+        """Give everything back that this process opened."""
+        client = self._clients.pop(os.getpid(), None)
+        if client is not None:
+            self.run(client.aclose)
+        runner = self._runners.pop(os.getpid(), None)
+        if runner is not None:
+            runner.close()
+        self.ledger.close()
+
+    def _credentials(self) -> Credentials:
+        omnitron = self.loaded.settings.omnitron
+        if omnitron.token is not None:
+            key = omnitron.token.reveal()
+            self.redaction.add(key)
+            return FixedToken(key)
+        password = omnitron.password.reveal() if omnitron.password is not None else ""
+        self.redaction.add(password)
+        return Password(omnitron.username or "", password)
+
+    async def _login_slot(self) -> float:
+        return self.ledger.write(self._take_login_slot)
+
+    def _take_login_slot(self, connection: Connection) -> float:
+        row = target.read(connection, lock=True)
+        after, wait = limiter.login_slot(row, now=self.ledger.now(connection))
+        if not wait:
+            target.save(connection, after)
+        return wait
+
+
+def build(
+    config: Path | None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Service:
+    """Load the configuration, set up the logs, and make the service; opens nothing yet.
+
+    Raises ConfigurationError with all mistakes.
+    """
+    environment = os.environ if environ is None else environ
+    loaded = load(config, environment, Path.cwd())
+    settings = loaded.settings
+    redaction = configure_logs(
+        settings.log.level,
+        settings.log.format,
+        instance=settings.instance,
+        zone=settings.zone,
+        secrets=loaded.secrets(),
+    )
+    return Service(loaded=loaded, redaction=redaction, stopped=stopped)
+
+
+def actor(environ: Mapping[str, str] | None = None) -> str:
+    """Who acts: STOCKSYNC_ACTOR, else SUDO_USER, else the login name."""
+    environment = os.environ if environ is None else environ
+    named = environment.get("STOCKSYNC_ACTOR") or environment.get("SUDO_USER")
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"
+
+
+def _connector(source: Source, timezone: str) -> Connector:
+    if isinstance(source, CsvSource):
+        return CsvDrop(
+            CsvOptions(
+                path=source.path,
+                columns=CsvColumns(**dict(source.columns)),
+                mode=source.mode,
+                pattern=source.pattern,
+                ready=Ready(source.ready),
+                stable_for=source.stable_for,
+                final_newline=FinalNewline(source.final_newline),
+                format=CsvFormat(**dict(source.format)),
+            )
+        )
+    return SqlErp(
+        SqlOptions(
+            name=source.name,
+            url=source.url,
+            query=source.query,
+            username=source.username,
+            password=source.password.reveal if source.password else None,
+            cursor_type=CursorType(source.cursor_type),
+            start=source.start,
+            overlap=source.overlap,
+            timezone=source.timezone or timezone,
+            full_query=source.full_query,
+        )
+    )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,427 @@
+"""The confirm step: Omnitron's sales channels → ledger. Reads with GET alone, changes nothing.
+
+The list resource with ``pk__in`` is the proof, the feed a shortcut; both are joined to what was
+sent on (pk, stock list).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from worker.errors import OmnitronThrottled, OmnitronUnreachable
+from worker.ledger import batches, channels, confirmations, failures, levels, target
+from worker.ledger.clock import boottime
+from worker.ledger.failures import NewFailure
+from worker.model import ConfirmState, Expect, FailureKind, Key, StockRecord
+from worker.omnitron.client import LOOKUP_PKS, PAGE_LIMIT, RESOURCES
+from worker.planning import limiter
+from worker.planning.confirming import Expected, Seen, Sent, Sight, judge, must_heal
+from worker.planning.levels import resent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from worker.ledger import Ledger
+    from worker.ledger.batches import Line
+    from worker.ledger.channels import Channel
+    from worker.ledger.confirmations import Confirmation
+    from worker.model import ChannelPlan, TargetPlan
+    from worker.omnitron.client import OmnitronClient
+    from worker.planning.levels import Level
+
+log = structlog.get_logger(__name__)
+
+_LEASE = 120.0
+_SHARE_WHILE_DUE = 0.1
+_MOST_PER_POLL = 20_000
+_LOST_LOOKED_AT = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """What a look at one channel found. error: why it could not be read."""
+
+    channel_id: int
+    confirmed: int = 0
+    waiting: int = 0
+    healed: int = 0
+    error: OmnitronUnreachable | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watcher:
+    """What confirming works with."""
+
+    ledger: Ledger
+    client: OmnitronClient
+    plan: TargetPlan
+    stopped: Callable[[], bool] = lambda: False
+
+    async def poll(self, channel: ChannelPlan, *, force: bool = False) -> Confirmed | None:
+        """Look at one channel if it is due (or ``force``); None: not due, or somebody else does."""
+        token = uuid.uuid4().hex
+        if not self.ledger.write(lambda tx: self._begin(tx, channel, token, force=force)):
+            return None
+        try:
+            return await self._look(channel)
+        except OmnitronUnreachable as error:
+            return self.ledger.write(lambda tx: self._unreadable(tx, channel, error))
+        finally:
+            self.ledger.write(lambda tx: channels.end_lease(tx, channel.id, token=token))
+
+    def _begin(
+        self, connection: Connection, channel: ChannelPlan, token: str, *, force: bool
+    ) -> bool:
+        now = self.ledger.now(connection)
+        if not force and channels.numbered(connection, channel.id).next_at > now:
+            return False
+        return channels.lease(connection, channel.id, token=token, now=now, seconds=_LEASE)
+
+    async def _look(self, channel: ChannelPlan) -> Confirmed:
+        look = _Look(self, channel)
+        await look.feeds()
+        await look.records()
+        return self.ledger.write(lambda tx: self._end(tx, channel, look))
+
+    def _end(self, connection: Connection, channel: ChannelPlan, look: _Look) -> Confirmed:
+        now = self.ledger.now(connection)
+        before = channels.numbered(connection, channel.id)
+        channels.change(
+            connection,
+            channel.id,
+            state="readable",
+            reason=None,
+            since=now if before.state != "readable" else before.since,
+            polled_at=now,
+            next_at=now + channel.poll,
+            resources={**before.resources, **look.resources},
+        )
+        waiting = confirmations.waiting_count(connection, channel.id)
+        self._report_lost(connection, channel, now)
+        failures.close_channel(connection, channel.id, reason="unreadable", now=now)
+        if look.confirmed or look.healed:
+            log.info(
+                "channel_polled",
+                channel=channel.id,
+                confirmed=look.confirmed,
+                waiting=waiting,
+                healed=look.healed,
+            )
+        return Confirmed(
+            channel_id=channel.id, confirmed=look.confirmed, waiting=waiting, healed=look.healed
+        )
+
+    def _report_lost(self, connection: Connection, channel: ChannelPlan, now: float) -> None:
+        """One failure per channel and reason, with a count; closed when nothing is left of it."""
+        lost = confirmations.not_confirmed(connection, channel.id, limit=1_000)
+        for state, message, remedy in _LOST:
+            of_state = [row for row in lost if row.state == state]
+            if not of_state:
+                failures.close_channel(connection, channel.id, reason=state.value, now=now)
+                continue
+            example = of_state[0]
+            failure = NewFailure(
+                kind=FailureKind.CHANNEL,
+                identity=f"channel:{channel.id}",
+                reason=state.value,
+                message=message.format(
+                    channel=channel.id, count=len(of_state), sku=example.sku, seen=example.seen_stock
+                ),
+                remedy=remedy,
+                stock_list=example.stock_list,
+                sku=example.sku,
+                occurrences=len(of_state),
+            )
+            failures.record(connection, [failure], now=now)
+
+    def _unreadable(
+        self, connection: Connection, channel: ChannelPlan, error: OmnitronUnreachable
+    ) -> Confirmed:
+        now = self.ledger.now(connection)
+        before = channels.numbered(connection, channel.id)
+        lost = now - (before.polled_at or now)
+        channels.change(
+            connection,
+            channel.id,
+            state="unreadable",
+            reason=error.message,
+            since=now if before.state != "unreadable" else before.since,
+            polled_at=now,
+            next_at=now + channel.poll,
+            unreadable_seconds=before.unreadable_seconds + lost,
+        )
+        failure = NewFailure(
+            kind=FailureKind.CHANNEL,
+            identity=f"channel:{channel.id}",
+            reason="unreadable",
+            message=f"channel {channel.id} cannot be read: {error.message}",
+            remedy=error.remedy,
+        )
+        failures.record(connection, [failure], now=now)
+        if isinstance(error, OmnitronThrottled):
+            row = limiter.throttled(
+                target.read(connection, lock=True),
+                plan=self.plan,
+                reason=error.message,
+                retry_after=error.retry_after,
+                now=now,
+            )
+            target.save(connection, row)
+        waiting = confirmations.waiting_count(connection, channel.id)
+        return Confirmed(channel_id=channel.id, waiting=waiting, error=error)
+
+
+_LOST = (
+    (
+        ConfirmState.UNCONFIRMED,
+        "channel {channel} has not come to show {count} levels in time, {sku} for one",
+        "see whether the channel's catalogue has these products and its own integration runs",
+    ),
+    (
+        ConfirmState.OVERWRITTEN,
+        "{count} levels in channel {channel} were changed by somebody else after we sent them,"
+        " {sku} for one (it shows {seen})",
+        "find who else writes stock; the ERP's next change goes out as always",
+    ),
+)
+
+
+class _Look:
+    """One poll of one channel."""
+
+    def __init__(self, watcher: Watcher, channel: ChannelPlan) -> None:
+        self._watcher = watcher
+        self._ledger = watcher.ledger
+        self._client = watcher.client
+        self._channel = channel
+        self._budget = 0
+        self._unreadable = 0.0
+        self.confirmed = 0
+        self.healed = 0
+        self.resources: dict[int, str] = {}
+        self._known: Mapping[int, str] = {}
+
+    async def feeds(self) -> None:
+        """Read the feeds as far as it pays; none if nothing waits."""
+        waiting = self._prepare()
+        if not waiting:
+            return
+        pages = waiting // PAGE_LIMIT + 2
+        for resource in self._wanted_resources():
+            await self._feed(resource, pages)
+
+    def _prepare(self) -> int:
+        with self._ledger.read() as connection:
+            channel: Channel = channels.numbered(connection, self._channel.id)
+            waiting = confirmations.waiting_count(connection, self._channel.id)
+            rate = target.read(connection).rate or self._watcher.plan.rate
+            share = _SHARE_WHILE_DUE if levels.any_due(connection) else 1.0
+        self._known = channel.resources
+        self._unreadable = channel.unreadable_seconds
+        self._budget = max(4, int(rate * self._channel.poll * share))
+        return waiting
+
+    def _wanted_resources(self) -> tuple[str, ...]:
+        known = {self._known.get(number) for number in self._channel.stock_lists}
+        return tuple(r for r in RESOURCES if r in known or None in known)
+
+    async def _feed(self, resource: str, pages: int) -> None:
+        before: set[int] = set()
+        for page in range(1, pages + 1):
+            if not await self._turn():
+                return
+            records = await self._client.feed(self._channel.id, resource, page)
+            pks = {record.pk for record in records}
+            if not records or pks <= before:
+                return
+            before |= pks
+            self._match(resource, records)
+            if len(records) < PAGE_LIMIT:
+                return
+
+    async def records(self) -> None:
+        """Ask for what still waits by its pks, those first that waited longest for a look."""
+        with self._ledger.read() as connection:
+            rows = confirmations.waiting(connection, self._channel.id, limit=_MOST_PER_POLL)
+            rows += confirmations.not_confirmed(
+                connection, self._channel.id, limit=_LOST_LOOKED_AT
+            )
+        for start in range(0, len(rows), LOOKUP_PKS):
+            page = rows[start : start + LOOKUP_PKS]
+            if not await self._look_up(page):
+                return
+
+    async def _look_up(self, rows: Sequence[Confirmation]) -> bool:
+        """Ask each resource that may show these; False: the budget or the time is used up."""
+        found: set[Key] = set()
+        for resource in RESOURCES:
+            pks = sorted(
+                row.remote_pk
+                for row in rows
+                if row.remote_pk is not None
+                and self._resource_of(row.stock_list) in {None, resource}
+                and row.key not in found
+            )
+            if not pks:
+                continue
+            if not await self._turn():
+                return False
+            records = await self._client.lookup(self._channel.id, resource, pks)
+            found |= self._match(resource, records)
+        missed = [row for row in rows if row.key not in found]
+        self._ledger.write(lambda connection: self._not_found(connection, missed))
+        return True
+
+    def _resource_of(self, stock_list: int) -> str | None:
+        return self.resources.get(stock_list) or self._known.get(stock_list)
+
+    async def _turn(self) -> bool:
+        """Reserve a slot for one GET and wait for it; False: no more this time."""
+        if self._budget <= 0 or self._watcher.stopped():
+            return False
+        self._budget -= 1
+        wait = self._ledger.write(self._reserve)
+        if wait is None:
+            return False
+        start = boottime() + wait
+        while (ahead := start - boottime()) > 0:
+            await asyncio.sleep(min(ahead, 0.5))
+            if self._watcher.stopped():
+                return False
+        return True
+
+    def _reserve(self, connection: Connection) -> float | None:
+        now = self._ledger.now(connection)
+        row = target.read(connection, lock=True)
+        if limiter.closed_for(row, now=now):
+            return None
+        row = limiter.recovered(row, plan=self._watcher.plan, now=now)
+        row, start = limiter.reserved(row, count=1, now=now)
+        target.save(connection, row)
+        return start - now
+
+    def _match(self, resource: str, records: Iterable[StockRecord]) -> set[Key]:
+        """Hold records against what was sent; returns the keys they are about."""
+        by_pk = {(record.pk, record.stock_list): record for record in records}
+        return self._ledger.write(lambda connection: self._judge(connection, resource, by_pk))
+
+    def _judge(
+        self,
+        connection: Connection,
+        resource: str,
+        records: Mapping[tuple[int, int], StockRecord],
+    ) -> set[Key]:
+        rows = confirmations.of_pks(connection, self._channel.id, [pk for pk, _ in records])
+        known = {name: row for name, row in rows.items() if name in records}
+        keys = [row.key for row in known.values()]
+        history = batches.values_sent(connection, keys)
+        there = levels.by_keys(connection, keys, lock=True)
+        now = self._ledger.now(connection)
+        changed = []
+        for name, row in known.items():
+            self.resources[row.stock_list] = resource
+            seen = judge(_expected(row), records[name], _sent(history.get(row.key, [])))
+            after = self._after(row, records[name], seen, now)
+            level = there.get(row.key)
+            if seen.sight is Sight.OLDER and level is not None:
+                after = self._heal(connection, after, records[name], level, now)
+            changed.append(after)
+        confirmations.save(connection, changed)
+        return set(keys)
+
+    def _after(
+        self, row: Confirmation, record: StockRecord, seen: Seen, now: float
+    ) -> Confirmation:
+        looked = row._replace(
+            seen_stock=record.stock,
+            seen_modified=record.modified,
+            seen_at=now,
+            looked_at=now,
+            other=seen.other,
+            other_modified=seen.other_modified,
+            seen="older" if seen.sight is Sight.OLDER else row.seen,
+        )
+        if seen.sight is Sight.CONFIRMED:
+            self.confirmed += row.state != ConfirmState.CONFIRMED
+            return looked._replace(
+                state=ConfirmState.CONFIRMED,
+                confirmed_revision=seen.revision,
+                confirmed_at=now,
+                seen=None,
+            )
+        if seen.sight is Sight.OVERWRITTEN:
+            return looked._replace(state=ConfirmState.OVERWRITTEN)
+        if row.state == ConfirmState.CONFIRMED:
+            return looked._replace(state=ConfirmState.WAITING, since=now)
+        return self._given_up(looked, now) if row.state == ConfirmState.WAITING else looked
+
+    def _heal(
+        self,
+        connection: Connection,
+        row: Confirmation,
+        record: StockRecord,
+        level: Level,
+        now: float,
+    ) -> Confirmation:
+        """Send the newest value once more, once per revision."""
+        healed_before = row.healed_revision is not None and row.revision <= row.healed_revision
+        if healed_before or level.revision != row.revision or level.park_reason is not None:
+            return row
+        due = must_heal(
+            record,
+            posted_at=row.posted_at,
+            sent_at=level.sent_at or now,
+            settle=self._watcher.plan.settle,
+            confirm_within=self._channel.confirm_within,
+            now=now,
+        )
+        if not due:
+            return row
+        levels.save(connection, [resent(level, now=now)])
+        self.healed += 1
+        return row._replace(healed_revision=level.revision + 1)
+
+    def _not_found(self, connection: Connection, rows: Sequence[Confirmation]) -> None:
+        now = self._ledger.now(connection)
+        fresh = confirmations.of_keys(connection, self._channel.id, [row.key for row in rows])
+        waiting = [
+            row._replace(looked_at=now)
+            for row in fresh.values()
+            if row.state != ConfirmState.CONFIRMED
+        ]
+        after = [self._given_up(row, now) for row in waiting]
+        confirmations.save(connection, after)
+        if self._channel.expect is Expect.LISTED:
+            never = [
+                row.key
+                for row in after
+                if row.state == ConfirmState.UNCONFIRMED and row.seen_at is None
+            ]
+            confirmations.forget(connection, self._channel.id, never)
+
+    def _given_up(self, row: Confirmation, now: float) -> Confirmation:
+        """`confirm_within` is over, not counting the time the channel could not be read."""
+        if row.state != ConfirmState.WAITING:
+            return row
+        waited = now - row.since - max(self._unreadable - row.unreadable_before, 0.0)
+        if waited < self._channel.confirm_within:
+            return row
+        seen = row.seen or ("never" if row.seen_at is None else "older")
+        return row._replace(state=ConfirmState.UNCONFIRMED, seen=seen)
+
+
+def _expected(row: Confirmation) -> Expected:
+    return Expected(
+        row.revision, row.stock, row.unit_type, row.posted_at, row.other, row.other_modified
+    )
+
+
+def _sent(lines: Iterable[Line]) -> list[Sent]:
+    return [Sent(line.revision, line.stock, line.unit_type) for line in lines]

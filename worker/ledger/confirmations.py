@@ -1,0 +1,196 @@
+"""What each channel is expected to show of a key, and what it was seen to show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import delete, func, select
+
+from worker.ledger import bulk, schema
+from worker.model import ConfirmState, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+    from worker.model import ChannelPlan, Value
+
+_table = schema.confirmation
+
+
+class Confirmation(NamedTuple):
+    """A row of the `confirmation` table."""
+
+    channel_id: int
+    stock_list: int
+    sku: str
+    remote_pk: int | None
+    revision: int
+    stock: int
+    unit_type: str | None
+    state: str
+    since: float
+    posted_at: float | None = None
+    other: bool = False
+    other_modified: float | None = None
+    confirmed_revision: int | None = None
+    confirmed_at: float | None = None
+    seen_stock: int | None = None
+    seen_modified: float | None = None
+    seen_at: float | None = None
+    seen: str | None = None
+    healed_revision: int | None = None
+    looked_at: float = 0.0
+    unreadable_before: float = 0.0
+
+    @property
+    def key(self) -> Key:
+        """The level that it is about."""
+        return Key(self.stock_list, self.sku)
+
+
+class Accepted(NamedTuple):
+    """One level that Omnitron has just answered to have."""
+
+    key: Key
+    revision: int
+    value: Value
+    remote_pk: int | None
+    posted_at: float | None
+
+
+def expect(
+    connection: Connection,
+    accepted: Sequence[Accepted],
+    channels: Iterable[ChannelPlan],
+    *,
+    unreadable: dict[int, float],
+    now: float,
+) -> None:
+    """From now on every channel that lists a level's stock list should come to show it.
+
+    unreadable: per channel, the seconds it could not be read so far.
+    """
+    for channel in channels:
+        of_channel = [item for item in accepted if item.key.stock_list in channel.stock_lists]
+        if not of_channel:
+            continue
+        there = of_keys(connection, channel.id, [item.key for item in of_channel])
+        rows = [
+            _expected(there.get(item.key), item, channel.id, unreadable.get(channel.id, 0.0), now)
+            for item in of_channel
+        ]
+        save(connection, rows)
+
+
+def _expected(
+    before: Confirmation | None, item: Accepted, channel_id: int, unreadable: float, now: float
+) -> Confirmation:
+    fresh = Confirmation(
+        channel_id,
+        *item.key,
+        remote_pk=item.remote_pk,
+        revision=item.revision,
+        stock=item.value.stock,
+        unit_type=item.value.unit_type,
+        state=ConfirmState.WAITING,
+        since=now,
+        posted_at=item.posted_at,
+        unreadable_before=unreadable,
+    )
+    if before is None:
+        return fresh
+    same = (before.stock, before.unit_type) == (item.value.stock, item.value.unit_type)
+    return before._replace(
+        remote_pk=item.remote_pk if item.remote_pk is not None else before.remote_pk,
+        revision=item.revision,
+        stock=item.value.stock,
+        unit_type=item.value.unit_type,
+        state=ConfirmState.WAITING,
+        since=before.since if before.state == ConfirmState.WAITING else now,
+        posted_at=item.posted_at,
+        other=before.other or not same,
+        unreadable_before=unreadable
+        if before.state != ConfirmState.WAITING
+        else before.unreadable_before,
+    )
+
+
+def of_keys(
+    connection: Connection, channel_id: int, keys: Iterable[Key]
+) -> dict[Key, Confirmation]:
+    """A channel's rows of these keys."""
+    names = ", ".join(f"c.{name}" for name in Confirmation._fields)
+    statement = (
+        f"SELECT {names} FROM {{keys}} k CROSS JOIN confirmation c"
+        " WHERE c.stock_list = k.stock_list AND c.sku = k.sku AND c.channel_id = ?"
+    )
+    rows = map(Confirmation._make, bulk.by_keys(connection, statement, set(keys), channel_id))
+    return {row.key: row for row in rows}
+
+
+def of_pks(
+    connection: Connection, channel_id: int, pks: Sequence[int]
+) -> dict[tuple[int, int], Confirmation]:
+    """A channel's rows by (remote pk, stock list)."""
+    condition = (_table.c.channel_id == channel_id) & _table.c.remote_pk.in_(pks)
+    rows = _selected(connection, condition)
+    return {(row.remote_pk or 0, row.stock_list): row for row in rows}
+
+
+def waiting(connection: Connection, channel_id: int, *, limit: int) -> list[Confirmation]:
+    """The rows that wait, those first that were looked for the longest time ago."""
+    condition = (_table.c.channel_id == channel_id) & (_table.c.state == ConfirmState.WAITING)
+    return _selected(connection, condition, _table.c.looked_at, _table.c.since, limit=limit)
+
+
+def not_confirmed(connection: Connection, channel_id: int, *, limit: int) -> list[Confirmation]:
+    """Rows that were given up or overwritten; they are looked at again now and then."""
+    states = [ConfirmState.UNCONFIRMED, ConfirmState.OVERWRITTEN]
+    condition = (_table.c.channel_id == channel_id) & _table.c.state.in_(states)
+    return _selected(connection, condition, _table.c.looked_at, limit=limit)
+
+
+def waiting_count(connection: Connection, channel_id: int) -> int:
+    """How many rows of a channel wait."""
+    condition = (_table.c.channel_id == channel_id) & (_table.c.state == ConfirmState.WAITING)
+    return int(connection.execute(select(func.count()).where(condition)).scalar_one())
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Rows per state, over all channels."""
+    query = select(_table.c.state, func.count()).group_by(_table.c.state)
+    found = {state: count for state, count in connection.execute(query)}  # noqa: C416 - a Row is no tuple to mypy
+    return {state.value: found.get(state.value, 0) for state in ConfirmState}
+
+
+def of_key(connection: Connection, key: Key) -> list[Confirmation]:
+    """What every channel shows of a key."""
+    condition = (_table.c.stock_list == key.stock_list) & (_table.c.sku == key.sku)
+    return _selected(connection, condition, _table.c.channel_id)
+
+
+def save(connection: Connection, rows: Iterable[Confirmation]) -> None:
+    """Write whole rows, in key order."""
+    ordered = sorted(rows, key=lambda row: row[:3])
+    bulk.upsert(connection, _table, Confirmation._fields, ordered)
+
+
+def forget(connection: Connection, channel_id: int, keys: Iterable[Key]) -> None:
+    """Expect nothing of these keys any more."""
+    for key in keys:
+        condition = (
+            (_table.c.channel_id == channel_id)
+            & (_table.c.stock_list == key.stock_list)
+            & (_table.c.sku == key.sku)
+        )
+        connection.execute(delete(_table).where(condition))
+
+
+def _selected(
+    connection: Connection, condition: object, *order: object, limit: int | None = None
+) -> list[Confirmation]:
+    columns = [_table.c[name] for name in Confirmation._fields]
+    query = select(*columns).where(condition).order_by(*order).limit(limit)  # type: ignore[arg-type]
+    return [Confirmation._make(row) for row in connection.execute(query)]

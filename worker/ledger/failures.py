@@ -1,0 +1,238 @@
+"""Failures: one open row per (source, kind, identity, reason); repeats count, nothing multiplies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import func, select, update
+
+from worker.ledger import bulk, schema
+from worker.model import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+_table = schema.failure
+RAW_LIMIT = 2_048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFailure:
+    """Something a person should know of; texts without secrets."""
+
+    kind: FailureKind
+    identity: str
+    reason: str
+    message: str
+    remedy: str
+    source: str = ""
+    stock_list: int | None = None
+    sku: str | None = None
+    warehouse: str | None = None
+    file: str | None = None
+    line: int | None = None
+    column: str | None = None
+    value: str | None = None
+    raw: str | None = None
+    status: int | None = None
+    excerpt: str | None = None
+    occurrences: int = 1
+    pull_id: int | None = None
+    batch_id: int | None = None
+
+
+class Failure(NamedTuple):
+    """A row of the `failure` table."""
+
+    id: int
+    source: str
+    kind: str
+    identity: str
+    reason: str
+    stock_list: int | None
+    sku: str | None
+    warehouse: str | None
+    message: str
+    remedy: str
+    file: str | None
+    line: int | None
+    column: str | None
+    value: str | None
+    raw: str | None
+    status: int | None
+    excerpt: str | None
+    occurrences: int
+    attempts: int
+    pull_id: int | None
+    batch_id: int | None
+    first_seen: float
+    last_seen: float
+    closed_at: float | None
+    closed_why: str | None
+
+
+_GIVEN = (
+    "source", "kind", "identity", "reason", "stock_list", "sku", "warehouse", "message", "remedy",
+    "file", "line", "column", "value", "raw", "status", "excerpt", "occurrences", "pull_id",
+    "batch_id",
+)  # fmt: skip
+_WRITTEN = (*_GIVEN, "first_seen", "last_seen")
+_ON_REPEAT = (
+    " ON CONFLICT (source, kind, identity, reason) WHERE closed_at IS NULL DO UPDATE SET"
+    " attempts = failure.attempts + 1, last_seen = excluded.last_seen,"
+    + ", ".join(
+        f' "{name}" = excluded."{name}"'
+        for name in ("message", "remedy", "file", "line", "column", "value", "raw", "status",
+                     "excerpt", "occurrences", "pull_id", "batch_id")
+    )  # fmt: skip
+)
+
+
+def identity_of(stock_list: int, sku: str, warehouse: str = "") -> str:
+    """The identity of a failure about a key."""
+    return f"{stock_list}/{sku}/{warehouse}" if warehouse else f"{stock_list}/{sku}"
+
+
+def record(connection: Connection, failures: Iterable[NewFailure], *, now: float) -> None:
+    """Open each failure, or count it on the one that is open already."""
+    unique = {(f.source, f.kind, f.identity, f.reason): f for f in failures}
+    rows = [
+        (*(getattr(failure, name) for name in _GIVEN), now, now) for failure in unique.values()
+    ]
+    bulk.insert_with(connection, _table, _WRITTEN, rows, conflict=_ON_REPEAT)
+
+
+def numbered(connection: Connection, ids: Sequence[int]) -> list[Failure]:
+    """Failures by number, closed ones too."""
+    return _selected(connection, _table.c.id.in_(ids))
+
+
+def open_ones(
+    connection: Connection,
+    *,
+    source: str | None = None,
+    kind: FailureKind | None = None,
+    reason: str | None = None,
+    limit: int | None = None,
+) -> list[Failure]:
+    """Open failures, the latest first."""
+    wanted = {"source": source, "kind": kind, "reason": reason}
+    condition = _table.c.closed_at.is_(None)
+    for name, value in wanted.items():
+        if value is not None:
+            condition &= _table.c[name] == value
+    return _selected(connection, condition, limit=limit)
+
+
+def of_sku(connection: Connection, sku: str) -> list[Failure]:
+    """Everything that ever failed for a SKU."""
+    return _selected(connection, _table.c.sku == sku)
+
+
+def open_count(connection: Connection) -> int:
+    """How many failures are open."""
+    query = select(func.count()).where(_table.c.closed_at.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
+def groups(connection: Connection) -> list[Mapping[str, Any]]:
+    """Open failures by kind and reason: count, first, last, an example's message and remedy."""
+    query = (
+        select(
+            _table.c.kind,
+            _table.c.reason,
+            func.sum(_table.c.occurrences).label("count"),
+            func.min(_table.c.first_seen).label("first_seen"),
+            func.max(_table.c.last_seen).label("last_seen"),
+            func.max(_table.c.id).label("example"),
+        )
+        .where(_table.c.closed_at.is_(None))
+        .group_by(_table.c.kind, _table.c.reason)
+        .order_by(func.sum(_table.c.occurrences).desc())
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def close(connection: Connection, ids: Sequence[int], *, why: str, now: float) -> int:
+    """Close failures that are open; returns how many were."""
+    condition = _table.c.id.in_(ids) & _table.c.closed_at.is_(None)
+    statement = update(_table).where(condition).values(closed_at=now, closed_why=why)
+    return connection.execute(statement).rowcount
+
+
+def close_matching(
+    connection: Connection,
+    *,
+    source: str,
+    kind: FailureKind,
+    why: str,
+    now: float,
+    identities: Sequence[str] | None = None,
+    before_pull: int | None = None,
+) -> int:
+    """Close a source's failures of one kind: of these identities, or not seen by this pull."""
+    condition = (
+        (_table.c.source == source) & (_table.c.kind == kind) & _table.c.closed_at.is_(None)
+    )
+    if identities is not None:
+        condition &= _table.c.identity.in_(identities)
+    if before_pull is not None:
+        condition &= _table.c.pull_id < before_pull
+    statement = update(_table).where(condition).values(closed_at=now, closed_why=why)
+    return connection.execute(statement).rowcount
+
+
+def close_items(
+    connection: Connection, keys: Sequence[tuple[int, str]], *, why: str, now: float
+) -> None:
+    """Close the item failures of these keys."""
+    if not keys or not _any_item_open(connection):
+        return
+    identities = [identity_of(*key) for key in keys]
+    for page in bulk.paged(identities, 1_000):
+        condition = (
+            _table.c.identity.in_(page)
+            & (_table.c.kind == FailureKind.ITEM)
+            & _table.c.closed_at.is_(None)
+        )
+        connection.execute(
+            update(_table).where(condition).values(closed_at=now, closed_why=why)
+        )
+
+
+def close_lists(
+    connection: Connection, stock_lists: Iterable[int], *, why: str, now: float
+) -> None:
+    """Close the failures about whole stock lists."""
+    condition = _table.c.identity.in_([f"list:{number}" for number in stock_lists])
+    condition &= _table.c.closed_at.is_(None)
+    connection.execute(update(_table).where(condition).values(closed_at=now, closed_why=why))
+
+
+def close_channel(connection: Connection, channel_id: int, *, reason: str, now: float) -> None:
+    """Close a channel's failure of this reason."""
+    condition = (
+        (_table.c.identity == f"channel:{channel_id}")
+        & (_table.c.kind == FailureKind.CHANNEL)
+        & (_table.c.reason == reason)
+        & _table.c.closed_at.is_(None)
+    )
+    connection.execute(
+        update(_table).where(condition).values(closed_at=now, closed_why="it is well again")
+    )
+
+
+def _any_item_open(connection: Connection) -> bool:
+    condition = (_table.c.kind == FailureKind.ITEM) & _table.c.closed_at.is_(None)
+    return connection.execute(select(_table.c.id).where(condition).limit(1)).first() is not None
+
+
+def _selected(connection: Connection, condition: Any, *, limit: int | None = None) -> list[Failure]:
+    columns = [_table.c[name] for name in Failure._fields]
+    query = select(*columns).where(condition).order_by(_table.c.last_seen.desc(), _table.c.id.desc())
+    if limit is not None:
+        query = query.limit(limit)
+    return [Failure._make(row) for row in connection.execute(query)]

@@ -1,0 +1,65 @@
+"""An advisory lock beside a SQLite ledger: one writer at a time, in turn, over all processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING
+
+from worker.errors import LedgerUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WAIT_SECONDS = 30.0
+_FIRST_NAP, _LAST_NAP = 0.0005, 0.02
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, *, wait: float = WAIT_SECONDS) -> Iterator[None]:
+    """Hold the lock file at ``path``; the system frees it with the process, however that ends.
+
+    Raises LedgerUnreachable after ``wait`` seconds, naming the holder.
+    """
+    descriptor = _opened(path)
+    try:
+        _acquire(descriptor, path, time.monotonic() + wait)
+        os.pwrite(descriptor, f"{os.getpid():<10}".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerUnreachable(
+            f"the ledger's lock file {path} cannot be opened: {error.strerror}",
+            remedy="make its folder writable for the user that stocksync runs as",
+        ) from error
+
+
+def _acquire(descriptor: int, path: Path, deadline: float) -> None:
+    nap = _FIRST_NAP
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise _busy(descriptor, path) from None
+            time.sleep(nap)
+            nap = min(nap * 2, _LAST_NAP)
+        else:
+            return
+
+
+def _busy(descriptor: int, path: Path) -> LedgerUnreachable:
+    holder = os.pread(descriptor, 10, 0).decode(errors="replace").strip() or "unknown"
+    return LedgerUnreachable(
+        f"process {holder} has held the ledger's write lock {path} for {WAIT_SECONDS:.0f} s",
+        remedy=f"look at process {holder}: it may be stopped (SIGSTOP); end it if it hangs",
+    )

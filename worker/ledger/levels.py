@@ -1,0 +1,166 @@
+"""Levels in the ledger: read and written by keys, claimed, found by state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from worker.ledger import bulk, schema
+from worker.model import Claimed, Key, Value
+from worker.planning.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+_COLUMNS = Level._fields
+_NAMES = ", ".join(f"level.{name}" for name in _COLUMNS)
+_KEYED = "(level.stock_list = k.stock_list AND level.sku = k.sku)"
+CAN_GO = "revision > sent_revision AND claim_token IS NULL AND park_reason IS NULL"
+"""The condition of the partial index of due levels, word for word."""
+
+
+def by_keys(
+    connection: Connection, keys: Iterable[tuple[int, str]], *, lock: bool = False
+) -> dict[Key, Level]:
+    """The levels of these keys; ``lock``: nobody else changes them before this transaction ends."""
+    statement = f"SELECT {_NAMES} FROM {{keys}} k CROSS JOIN level WHERE {_KEYED}"
+    if lock and connection.dialect.name != "sqlite":
+        statement += " ORDER BY level.stock_list, level.sku FOR UPDATE OF level"
+    levels = map(Level._make, bulk.by_keys(connection, statement, keys))
+    return {level.key: level for level in levels}
+
+
+def by_token(connection: Connection, token: str) -> dict[Key, Level]:
+    """The levels that this claim still holds, locked."""
+    return _locked(connection, "claim_token = ?", token)
+
+
+def expired(connection: Connection, *, now: float, longest: float, limit: int) -> dict[Key, Level]:
+    """Levels whose lease is over, or further ahead than any lease can be; locked."""
+    condition = "claim_token IS NOT NULL AND (claim_until <= ? OR claim_until > ?)"
+    return _locked(connection, condition, now, now + longest, limit=limit)
+
+
+def _locked(
+    connection: Connection, condition: str, *arguments: object, limit: int | None = None
+) -> dict[Key, Level]:
+    statement = f"SELECT {_NAMES} FROM level WHERE {condition} ORDER BY stock_list, sku"
+    if limit is not None:
+        statement += f" LIMIT {limit}"
+    if connection.dialect.name != "sqlite":
+        statement += " FOR UPDATE SKIP LOCKED" if limit else " FOR UPDATE"
+    rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), arguments)
+    levels = map(Level._make, rows)
+    return {level.key: level for level in levels}
+
+
+def save(connection: Connection, levels: Iterable[Level]) -> None:
+    """Write whole levels back, in key order; the caller holds them locked."""
+    bulk.upsert(connection, schema.level, _COLUMNS, sorted(levels, key=_by_key))
+
+
+def _by_key(level: Level) -> tuple[int, str]:
+    return level.stock_list, level.sku
+
+
+def claim(
+    connection: Connection,
+    *,
+    token: str,
+    until: float,
+    batch_id: int,
+    limit: int,
+    now: float,
+    raises: bool = True,
+) -> list[Claimed]:
+    """Claim up to ``limit`` levels in one statement: nine tenths by rank, one tenth the oldest.
+
+    raises: whether levels that would rise may go (`target pause --raises`). What comes back is
+    what is sent.
+    """
+    oldest = limit // 10
+    wanted = (("rank, due_since", limit - oldest), ("due_since", oldest))
+    claimed: list[Claimed] = []
+    for order, count in wanted:
+        if count:
+            claimed += _claim(
+                connection, order, token, until, batch_id, count, now=now, raises=raises
+            )
+    return claimed
+
+
+def _claim(
+    connection: Connection,
+    order: str,
+    token: str,
+    until: float,
+    batch_id: int,
+    limit: int,
+    *,
+    now: float,
+    raises: bool,
+) -> list[Claimed]:
+    condition = (
+        f"{CAN_GO} AND not_before <= ? AND withheld_until <= ? AND NOT retired"
+        " AND stock_list NOT IN (SELECT id FROM stock_list WHERE stopped_until > ?)"
+    )
+    if not raises:
+        condition += " AND rank = 0"
+    pick = f"SELECT stock_list, sku FROM level WHERE {condition} ORDER BY {order} LIMIT ?"
+    change = "claim_token = ?, claim_until = ?, batch_id = ?"
+    result = (
+        "level.stock_list, level.sku, level.stock, level.unit_type, level.sold, level.extra,"
+        " level.revision, level.rank, level.attempts"
+    )
+    if connection.dialect.name == "sqlite":
+        statement = (
+            f"UPDATE level SET {change} WHERE (stock_list, sku) IN ({pick})"
+            f" RETURNING {result.replace('level.', '')}"
+        )
+        arguments = (token, until, batch_id, now, now, now, limit)
+    else:
+        statement = bulk.driver_sql(
+            connection,
+            f"WITH picked AS MATERIALIZED ({pick} FOR UPDATE SKIP LOCKED)"
+            f" UPDATE level SET {change} FROM picked"
+            " WHERE level.stock_list = picked.stock_list AND level.sku = picked.sku"
+            f" RETURNING {result}",
+        )
+        arguments = (now, now, now, limit, token, until, batch_id)  # type: ignore[assignment]
+    return [_claimed(row) for row in connection.exec_driver_sql(statement, arguments)]
+
+
+def _claimed(row: Sequence[Any]) -> Claimed:
+    return Claimed(Key(row[0], row[1]), Value(*row[2:6]), row[6], row[7], row[8])
+
+
+def any_due(connection: Connection) -> bool:
+    """Whether any level must go, now or later."""
+    statement = f"SELECT 1 FROM level WHERE {CAN_GO} AND NOT retired LIMIT 1"
+    return connection.exec_driver_sql(statement).first() is not None
+
+
+def next_moment(connection: Connection) -> float | None:
+    """When the first level that rests becomes due by itself, None where none rests."""
+    latest = "max" if connection.dialect.name == "sqlite" else "greatest"
+    statement = (
+        f"SELECT min({latest}(not_before, withheld_until, coalesce(l.stopped_until, 0)))"
+        " FROM level LEFT JOIN stock_list l ON l.id = level.stock_list"
+        f" WHERE {CAN_GO} AND NOT retired"
+    )
+    value = connection.exec_driver_sql(statement).scalar()
+    return None if value is None else float(value)
+
+
+def known_by_list(connection: Connection, source_id: int) -> dict[int, int]:
+    """How many levels a source owns, per stock list."""
+    statement = "SELECT stock_list, count(*) FROM level WHERE source_id = ? GROUP BY stock_list"
+    rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), (source_id,))
+    return {row[0]: row[1] for row in rows}
+
+
+def let_go(connection: Connection, source_id: int) -> None:
+    """Release what was withheld while the source was read."""
+    statement = "UPDATE level SET withheld_until = 0 WHERE source_id = ? AND withheld_until > 0"
+    connection.exec_driver_sql(bulk.driver_sql(connection, statement), (source_id,))

@@ -1,0 +1,114 @@
+"""Creating and upgrading a ledger, and refusing one that does not fit this program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from worker.errors import LedgerNotReady, UsageError
+from worker.ledger.database import SqliteClock, network_filesystem
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from worker.ledger.database import Ledger
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def wanted() -> str:
+    """The revision that this program works with."""
+    return str(ScriptDirectory(str(_FOLDER)).get_current_head())
+
+
+def found(ledger: Ledger) -> str | None:
+    """The revision of the ledger, None where there is none yet. Raises LedgerUnreachable."""
+    if ledger.path is not None and not ledger.path.exists():
+        return None
+    with ledger.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def require(ledger: Ledger) -> None:
+    """Raise LedgerNotReady where the ledger is missing, older or newer than this program."""
+    revision = found(ledger)
+    if revision is None:
+        raise _not_ready(ledger, "there is no ledger at {place}", "create it: stocksync migrate")
+    if revision == wanted():
+        return
+    known = {script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()}
+    if revision in known:
+        raise _not_ready(
+            ledger, "the ledger at {place} is older than this program", "run: stocksync migrate"
+        )
+    raise _not_ready(
+        ledger,
+        "the ledger at {place} was made by a newer stocksync",
+        "run the newer program, or point database_url at another ledger",
+    )
+
+
+def _not_ready(ledger: Ledger, message: str, remedy: str) -> LedgerNotReady:
+    return LedgerNotReady(message.format(place=ledger.place), remedy=remedy, place="database_url")
+
+
+def migrate(ledger: Ledger) -> tuple[str | None, str]:
+    """Create or upgrade the ledger; returns the revisions before and after.
+
+    Raises LedgerUnreachable, LedgerNotReady (it is newer) or UsageError (a network share).
+    """
+    if ledger.path is not None:
+        _prepare_folder(ledger.path)
+    before = found(ledger)
+    if before is not None and before != wanted():
+        _refuse_newer(ledger)
+    ledger.write(_upgrade)
+    ledger.write(_first_rows)
+    return before, wanted()
+
+
+def _refuse_newer(ledger: Ledger) -> None:
+    try:
+        require(ledger)
+    except LedgerNotReady as error:
+        if "newer" in error.message:
+            raise
+
+
+def _prepare_folder(path: Path) -> None:
+    kind = network_filesystem(path.parent)
+    if kind is not None:
+        raise UsageError(
+            f"{path} is on a network share ({kind}), where SQLite cannot lock safely",
+            remedy="use a local folder, or PostgreSQL: postgresql+psycopg://host/database",
+            place="database_url",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the folder {path.parent} cannot be made: {error.strerror}",
+            remedy="create it, writable for the user that stocksync runs as",
+            place="database_url",
+        ) from error
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _first_rows(connection: Connection) -> None:
+    there = connection.execute(text("SELECT count(*) FROM target")).scalar_one()
+    if not there:
+        connection.execute(text("INSERT INTO target (id, state, rate) VALUES (1, 'up', 0)"))
+    if connection.dialect.name == "sqlite":
+        SqliteClock().anchor(connection)

@@ -1,0 +1,12 @@
+"""Alembic's entry: runs on the connection of the caller, who owns the transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from worker.ledger.schema import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, compare_type=True)
+with context.begin_transaction():
+    context.run_migrations()

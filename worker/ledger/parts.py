@@ -1,0 +1,106 @@
+"""What sources say, part by part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from worker.ledger import bulk, schema
+from worker.model import Key, Said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+_CONTENT = "part.stock_list, part.sku, part.warehouse, part.quantity, part.unit, part.sold, part.extra"
+_WRITTEN = (
+    "source_id", "stock_list", "sku", "warehouse", "quantity", "unit", "sold", "extra",
+    "pull_id", "place", "gone", "absent_pull_id",
+)  # fmt: skip
+
+
+class Part(NamedTuple):
+    """What a source says for one (stock list, SKU, warehouse); the first seven are its content."""
+
+    stock_list: int
+    sku: str
+    warehouse: str
+    quantity: str
+    unit: str
+    sold: str | None
+    extra: str | None
+    pull_id: int
+    place: int | None
+    gone: bool
+    absent_pull_id: int | None
+
+    @property
+    def key(self) -> Key:
+        """The level that it is a part of."""
+        return Key(self.stock_list, self.sku)
+
+    @property
+    def said(self) -> Said:
+        """The statement."""
+        return Said(self.quantity, self.unit, self.sold, self.extra)
+
+
+_PART = ", ".join(f"part.{name}" for name in Part._fields)
+
+
+def contents_between(
+    connection: Connection,
+    source_id: int,
+    *,
+    after: tuple[int, str] | None,
+    upto: tuple[int, str] | None,
+    limit: int,
+) -> list[tuple[Any, ...]]:
+    """(stock list, SKU, warehouse, quantity, unit, sold, extra) of the parts that are not gone.
+
+    Keys above ``after`` and not above ``upto`` (None: no bound), in key order, at most ``limit``.
+    """
+    condition = "source_id = ? AND NOT gone"
+    arguments: list[object] = [source_id]
+    if after is not None:
+        condition += " AND (stock_list, sku) > (?, ?)"
+        arguments += after
+    if upto is not None:
+        condition += " AND (stock_list, sku) <= (?, ?)"
+        arguments += upto
+    statement = f"SELECT {_CONTENT} FROM part WHERE {condition} ORDER BY stock_list, sku, warehouse"
+    statement += f" LIMIT {limit}"
+    rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), tuple(arguments))
+    return [tuple(row) for row in rows]
+
+
+def contents_of(
+    connection: Connection, source_id: int, keys: Iterable[tuple[int, str]]
+) -> list[tuple[Any, ...]]:
+    """As `contents_between`, of these keys."""
+    statement = (
+        f"SELECT {_CONTENT} FROM {{keys}} k CROSS JOIN part WHERE part.stock_list = k.stock_list"
+        " AND part.sku = k.sku AND part.source_id = ? AND NOT part.gone"
+    )
+    return [tuple(row) for row in bulk.by_keys(connection, statement, keys, source_id)]
+
+
+def by_keys(
+    connection: Connection, source_id: int, keys: Iterable[tuple[int, str]]
+) -> dict[Key, list[Part]]:
+    """All parts of these keys that ``source_id`` stated, gone ones too."""
+    statement = (
+        f"SELECT {_PART} FROM {{keys}} k CROSS JOIN part WHERE part.stock_list = k.stock_list"
+        " AND part.sku = k.sku AND part.source_id = ?"
+    )
+    found: dict[Key, list[Part]] = {}
+    for row in bulk.by_keys(connection, statement, keys, source_id):
+        part = Part._make(row)
+        found.setdefault(part.key, []).append(part)
+    return found
+
+
+def save(connection: Connection, source_id: int, parts: Sequence[Part]) -> None:
+    """Write parts, in key order."""
+    rows = [(source_id, *part) for part in sorted(parts, key=lambda part: part[:3])]
+    bulk.upsert(connection, schema.part, _WRITTEN, rows)

@@ -1,0 +1,138 @@
+"""Sources in the ledger: who is configured, how each stands, who is reading it now."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import insert, select, update
+
+from worker.ledger import schema
+from worker.model import SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Connection
+
+_table = schema.source
+
+
+class Source(NamedTuple):
+    """A row of the `source` table."""
+
+    id: int
+    name: str
+    configured: bool
+    checkpoint: Mapping[str, Any] | None
+    fingerprint: str | None
+    next_at: float
+    next_full_at: float
+    last_success_at: float | None
+    last_pull_id: int | None
+    held_pull_id: int | None
+    snapshot_pull_id: int | None
+    snapshot_rows: int | None
+    trouble: str | None
+    trouble_reason: str | None
+    trouble_since: float | None
+    paused_until: float | None
+    lease_token: str | None
+    lease_until: float | None
+
+    def paused(self, now: float) -> bool:
+        """Whether a person paused it, and the pause is not over."""
+        return self.paused_until is not None and self.paused_until > now
+
+    def state(self, now: float, *, fingerprint: str | None = None) -> SourceState:
+        """The first state that fits; ``fingerprint``: of today's rules."""
+        if self.paused(now):
+            return SourceState.PAUSED
+        if self.held_pull_id is not None:
+            return SourceState.HELD
+        if self.trouble is not None:
+            return SourceState(self.trouble)
+        if fingerprint is not None and self.fingerprint not in {None, fingerprint}:
+            return SourceState.RULES_CHANGED
+        return SourceState.ACTIVE
+
+
+def register(connection: Connection, names: Iterable[str]) -> None:
+    """Make the configured sources known, and retire the levels of those configured no longer."""
+    wanted = set(names)
+    for row in connection.execute(select(_table.c.id, _table.c.name, _table.c.configured)).all():
+        if row.configured != (row.name in wanted):
+            _configure(connection, row.id, configured=not row.configured)
+        wanted.discard(row.name)
+    for name in sorted(wanted):
+        connection.execute(insert(_table).values(name=name, configured=True))
+
+
+def _configure(connection: Connection, source_id: int, *, configured: bool) -> None:
+    change(connection, source_id, configured=configured)
+    level = schema.level
+    condition = (level.c.source_id == source_id) & (level.c.retired == configured)
+    connection.execute(update(level).where(condition).values(retired=not configured))
+
+
+def every(connection: Connection) -> list[Source]:
+    """All sources that are configured, by name."""
+    query = select(_table).where(_table.c.configured).order_by(_table.c.name)
+    return [_source(row) for row in connection.execute(query).mappings()]
+
+
+def named(connection: Connection, name: str) -> Source | None:
+    """The source of this name, configured or not."""
+    row = connection.execute(select(_table).where(_table.c.name == name)).mappings().first()
+    return None if row is None else _source(row)
+
+
+def names_by_id(connection: Connection) -> dict[int, str]:
+    """Name of every source that ever was."""
+    rows = connection.execute(select(_table.c.id, _table.c.name)).all()
+    return {row.id: row.name for row in rows}
+
+
+def change(connection: Connection, source_id: int, **values: object) -> None:
+    """Set columns; a mapping (the checkpoint) is written as JSON."""
+    written = {
+        name: json.dumps(value) if isinstance(value, dict) else value
+        for name, value in values.items()
+    }
+    connection.execute(update(_table).where(_table.c.id == source_id).values(written))
+
+
+def lease(connection: Connection, name: str, *, token: str, now: float, seconds: float) -> bool:
+    """Become the one who reads this source; False while somebody else's lease is live."""
+    free = (
+        _table.c.lease_token.is_(None)
+        | (_table.c.lease_token == token)
+        | (_table.c.lease_until <= now)
+        | (_table.c.lease_until > now + 10 * seconds)
+    )
+    statement = (
+        update(_table)
+        .where((_table.c.name == name) & free)
+        .values(lease_token=token, lease_until=now + seconds)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def keep_lease(connection: Connection, source_id: int, *, token: str, until: float) -> bool:
+    """Prolong the lease; False: it was lost, and nothing more may be written."""
+    condition = (_table.c.id == source_id) & (_table.c.lease_token == token)
+    statement = update(_table).where(condition).values(lease_until=until)
+    return connection.execute(statement).rowcount == 1
+
+
+def end_lease(connection: Connection, source_id: int, *, token: str) -> None:
+    """Let others read the source."""
+    condition = (_table.c.id == source_id) & (_table.c.lease_token == token)
+    connection.execute(update(_table).where(condition).values(lease_token=None, lease_until=None))
+
+
+def _source(row: Mapping[Any, Any]) -> Source:
+    checkpoint = row["checkpoint"]
+    values = {name: row[name] for name in Source._fields}
+    values["checkpoint"] = None if checkpoint is None else json.loads(checkpoint)
+    return Source(**values)

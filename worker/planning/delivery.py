@@ -1,0 +1,196 @@
+"""What the answers to one batch mean: for each level, for the batch, and for the target."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from worker.model import AnswerClass, LineOutcome, Outcome, TargetState
+from worker.planning import limiter
+from worker.planning.levels import accepted, in_doubt, rejected, released
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from worker.model import Claimed, TargetPlan
+    from worker.planning.levels import Level
+    from worker.planning.limiter import Target
+
+EPIDEMIC = 20
+"""So many answers in a row with one reason and none accepted are not the items' fault."""
+
+FAULTS_IN_A_ROW = 3
+NO_PROOF_AFTER = 5
+
+_ALIVE = {
+    AnswerClass.ACCEPTED,
+    AnswerClass.REJECTED,
+    AnswerClass.UNKNOWN_PRODUCT,
+    AnswerClass.LIST_STOPPED,
+    AnswerClass.FORBIDDEN,
+}
+_PARKING = {
+    AnswerClass.REJECTED: None,
+    AnswerClass.UNKNOWN_PRODUCT: "unknown_product",
+    AnswerClass.FORBIDDEN: "forbidden",
+    AnswerClass.DEFECT: "internal",
+}
+_STOPPING = {
+    AnswerClass.NOT_SENT,
+    AnswerClass.THROTTLED,
+    AnswerClass.DENIED,
+}
+_RESTING = {AnswerClass.IN_DOUBT, AnswerClass.REMOTE_FAULT}
+LOGIN_WAIT = "login_wait"
+
+
+class Watch:
+    """Follows the answers of a batch as they come and says when to start no more requests."""
+
+    def __init__(self) -> None:
+        self.stopped = ""
+        self.epidemic = ""
+        self.lists: set[int] = set()
+        self._run: Counter[str] = Counter()
+        self._faults = 0
+
+    def see(self, line: Claimed, outcome: Outcome) -> None:
+        """Take note of one answer."""
+        verdict = outcome.verdict
+        if verdict is AnswerClass.LIST_STOPPED:
+            self.lists.add(line.key.stock_list)
+        if verdict in _STOPPING:
+            self.stopped = self.stopped or outcome.reason or verdict.value
+        self._faults = self._faults + 1 if verdict is AnswerClass.REMOTE_FAULT else 0
+        if self._faults >= FAULTS_IN_A_ROW:
+            self.stopped = self.stopped or outcome.reason
+        self._count(outcome)
+
+    def _count(self, outcome: Outcome) -> None:
+        reason = outcome.reason or outcome.verdict.value
+        if outcome.verdict is AnswerClass.ACCEPTED or reason not in self._run:
+            self._run.clear()
+        if outcome.verdict in {
+            AnswerClass.ACCEPTED,
+            AnswerClass.UNKNOWN_PRODUCT,
+            AnswerClass.LIST_STOPPED,
+        }:
+            return
+        self._run[reason] += 1
+        if self._run[reason] >= EPIDEMIC:
+            self.epidemic = reason
+            self.stopped = self.stopped or reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the answers of a batch mean together."""
+
+    any_accepted: bool
+    epidemic: str
+    settle: float
+
+
+class Settled(NamedTuple):
+    """A level after its outcome; parked: the reason, where it was parked now."""
+
+    level: Level
+    outcome: LineOutcome
+    parked: str | None
+
+
+def settle_level(
+    level: Level, line: Claimed, outcome: Outcome | None, *, verdict: Verdict, now: float
+) -> Settled:
+    """One level after its answer; None: it was never sent."""
+    if outcome is None or outcome.verdict not in {*_PARKING, *_RESTING, AnswerClass.ACCEPTED}:
+        return Settled(released(level), _unsent(level, line), None)
+    if outcome.verdict is AnswerClass.ACCEPTED:
+        after = accepted(
+            level,
+            revision=line.revision,
+            stock=line.value.stock,
+            pk=outcome.remote_pk,
+            now=now,
+        )
+        return Settled(after, _line(level, line, LineOutcome.SENT), None)
+    if outcome.verdict in _RESTING:
+        return _doubtful(level, line, verdict=verdict, now=now)
+    if verdict.epidemic and verdict.epidemic == outcome.reason:
+        return Settled(released(level), _unsent(level, line), None)
+    return _parked(level, line, _PARKING[outcome.verdict] or outcome.reason, now)
+
+
+def _parked(level: Level, line: Claimed, reason: str, now: float) -> Settled:
+    after = rejected(level, revision=line.revision, reason=reason, now=now)
+    if after.park_reason is None:
+        return Settled(after, LineOutcome.SUPERSEDED, None)
+    return Settled(after, LineOutcome.PARKED, reason)
+
+
+def _doubtful(level: Level, line: Claimed, *, verdict: Verdict, now: float) -> Settled:
+    after = in_doubt(level, settle=verdict.settle, now=now, blame=verdict.any_accepted)
+    if after.attempts >= NO_PROOF_AFTER:
+        return _parked(after, line, "no_proof", now)
+    return Settled(after, _unsent(level, line), None)
+
+
+def _line(level: Level, line: Claimed, outcome: LineOutcome) -> LineOutcome:
+    return LineOutcome.SUPERSEDED if level.revision > line.revision else outcome
+
+
+def _unsent(level: Level, line: Claimed) -> LineOutcome:
+    return _line(level, line, LineOutcome.WAITING)
+
+
+def target_after(
+    target: Target,
+    outcomes: Iterable[Outcome],
+    *,
+    watch: Watch,
+    plan: TargetPlan,
+    now: float,
+) -> Target:
+    """The target row after the answers of one batch."""
+    seen = [outcome for outcome in outcomes if outcome.reason != LOGIN_WAIT]
+    for outcome in seen:
+        if outcome.verdict is AnswerClass.THROTTLED:
+            return limiter.throttled(
+                target,
+                plan=plan,
+                reason=outcome.message,
+                retry_after=outcome.retry_after,
+                now=now,
+            )
+        if outcome.verdict is AnswerClass.DENIED:
+            return limiter.denied(target, reason=outcome.message, now=now)
+    if not seen:
+        return _undisturbed(target)
+    alive = any(outcome.verdict in _ALIVE for outcome in seen)
+    if watch.epidemic:
+        return limiter.down(target, reason=_epidemic_reason(watch, seen), now=now)
+    if alive and not watch.stopped:
+        return limiter.up(target, now=now)
+    if watch.stopped or _trouble(seen) or target.state != TargetState.UP:
+        return limiter.down(target, reason=_reason(seen), now=now)
+    return target
+
+
+def _undisturbed(target: Target) -> Target:
+    """Nothing was learnt (the turn to log in did not come): end the probe's reservation."""
+    return target if target.state == TargetState.PAUSED else target._replace(paused_until=0.0)
+
+
+def _trouble(seen: list[Outcome]) -> bool:
+    return any(o.verdict in {AnswerClass.NOT_SENT, AnswerClass.REMOTE_FAULT} for o in seen)
+
+
+def _reason(seen: list[Outcome]) -> str:
+    troubled = [o.message or o.reason for o in seen if o.verdict not in _ALIVE]
+    return troubled[-1] if troubled else ""
+
+
+def _epidemic_reason(watch: Watch, seen: list[Outcome]) -> str:
+    example = next((o.message for o in seen if o.reason == watch.epidemic), watch.epidemic)
+    return f"{EPIDEMIC} answers in a row failed alike, so it is not the items: {example}"

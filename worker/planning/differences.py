@@ -1,0 +1,91 @@
+"""What a pull would change for one key: pure comparison of what is stated with what is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from worker.model import Missing, Said, Value
+from worker.planning.rules import Broken, level_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from worker.model import Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What a pull states of one key, per warehouse.
+
+    said: good rows. present: warehouses whose row was rejected; they are not gone.
+    missing: warehouses that a trusted snapshot lacks, with how often in a row before this time.
+    """
+
+    said: Mapping[str, Said]
+    present: frozenset[str] = frozenset()
+    missing: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartChange:
+    """One part as it will be; change: ``part``, ``gone``, ``park`` or ``absent``."""
+
+    change: str
+    warehouse: str
+    said: Said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPlan:
+    """What would become of one key; value None: the level stays as it is."""
+
+    parts: tuple[PartChange, ...] = ()
+    value: Value | None = None
+    broken: Broken | None = None
+
+
+def plan_key(
+    statement: Statement,
+    known: Mapping[str, Said],
+    *,
+    rules: Rules,
+    units: Mapping[str, str],
+    absences: int,
+) -> KeyPlan:
+    """Weigh one key: ``known`` are its parts in the ledger that are not gone, per warehouse.
+
+    A level that the rules cannot make (a fraction, too large) changes nothing and is broken.
+    """
+    changes = [
+        PartChange(change="part", warehouse=warehouse, said=said)
+        for warehouse, said in statement.said.items()
+        if known.get(warehouse) != said
+    ]
+    changes += _missing(statement, known, rules.missing, absences)
+    after = {**known, **{c.warehouse: c.said for c in changes if c.change != "absent"}}
+    if not after:
+        return KeyPlan(parts=tuple(changes))
+    value = level_value([after[name] for name in sorted(after)], rules=rules, units=units)
+    if isinstance(value, Broken):
+        return KeyPlan(broken=value)
+    return KeyPlan(parts=tuple(changes), value=value)
+
+
+def _missing(
+    statement: Statement, known: Mapping[str, Said], policy: Missing, absences: int
+) -> list[PartChange]:
+    if policy is Missing.KEEP:
+        return []
+    done = "gone" if policy is Missing.ZERO else "park"
+    changes = []
+    for warehouse, before in statement.missing.items():
+        said = known[warehouse]
+        if before + 1 < absences:
+            changes.append(PartChange(change="absent", warehouse=warehouse, said=said))
+        elif policy is Missing.ZERO:
+            none_left = said._replace(quantity="0")
+            changes.append(PartChange(change=done, warehouse=warehouse, said=none_left))
+        else:
+            changes.append(PartChange(change=done, warehouse=warehouse, said=said))
+    return changes

@@ -1,0 +1,196 @@
+"""The states of a level and what each event does to it (`design.md` §3), as pure functions.
+
+`Level` is one row of the table; an event takes a level and returns the level after it. Times are
+seconds of the ledger's clock.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from worker.model import Key, LevelState, Rank, Value
+
+REST_CAP = 600.0
+"""A key never rests longer than ten minutes after an outcome in doubt."""
+
+UNKNOWN_PRODUCT = "unknown_product"
+"""The one park that another value of the ERP does not clear."""
+
+
+class Level(NamedTuple):
+    """A row of the `level` table, field by column."""
+
+    stock_list: int
+    sku: str
+    source_id: int
+    stock: int
+    unit_type: str | None
+    sold: int | None
+    extra: str | None
+    pull_id: int
+    changed_at: float
+    revision: int
+    sent_revision: int = 0
+    sent_stock: int | None = None
+    sent_at: float | None = None
+    remote_pk: int | None = None
+    rank: int = Rank.NORMAL
+    due_since: float = 0.0
+    not_before: float = 0.0
+    withheld_until: float = 0.0
+    attempts: int = 0
+    crashes: int = 0
+    claim_token: str | None = None
+    claim_until: float | None = None
+    batch_id: int | None = None
+    park_reason: str | None = None
+    parked_at: float | None = None
+    retired: bool = False
+    override_stock: int | None = None
+    override_until: float | None = None
+    override_why: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """What Omnitron has one stock of."""
+        return Key(self.stock_list, self.sku)
+
+    @property
+    def value(self) -> Value:
+        """What the ERP says Omnitron should show."""
+        return Value(self.stock, self.unit_type, self.sold, self.extra)
+
+    @property
+    def must_go(self) -> bool:
+        """Whether Omnitron has not yet answered that it has this revision."""
+        return self.revision > self.sent_revision
+
+
+def state_of(level: Level, *, now: float, open_for_sending: bool) -> LevelState:
+    """The first state that fits; `open_for_sending`: the target and the level's list accept."""
+    if level.retired:
+        return LevelState.RETIRED
+    if level.override_stock is not None:
+        return LevelState.OVERRIDDEN
+    if level.park_reason is not None:
+        return LevelState.PARKED
+    if level.claim_token is not None and (level.claim_until or 0.0) > now:
+        return LevelState.IN_FLIGHT
+    if not level.must_go:
+        return LevelState.IN_SYNC
+    rests = level.not_before > now or level.withheld_until > now
+    return LevelState.WAITING if rests or not open_for_sending else LevelState.DUE
+
+
+def created(key: Key, value: Value, *, source_id: int, pull_id: int, now: float) -> Level:
+    """A level that its source states for the first time."""
+    return Level(
+        *key, source_id, *value, pull_id=pull_id, changed_at=now, revision=1, due_since=now
+    )
+
+
+def stated(
+    level: Level, value: Value, *, pull_id: int, now: float, backfill: bool = False
+) -> Level:
+    """A pull states a value: another one raises the revision, the same one only the number."""
+    if value == level.value:
+        return level._replace(pull_id=max(level.pull_id, pull_id))
+    moved = level._replace(
+        stock=value.stock,
+        unit_type=value.unit_type,
+        sold=value.sold,
+        extra=value.extra,
+        pull_id=pull_id,
+        changed_at=now,
+    )
+    if level.park_reason != UNKNOWN_PRODUCT:
+        moved = moved._replace(park_reason=None, parked_at=None)
+    return _raised(moved, now=now, backfill=backfill)
+
+
+def resent(level: Level, *, now: float) -> Level:
+    """Repair or re-send: the same value must go again."""
+    return _raised(level, now=now, backfill=False)
+
+
+def _raised(level: Level, *, now: float, backfill: bool) -> Level:
+    return level._replace(
+        revision=level.revision + 1,
+        rank=rank_of(level, backfill=backfill),
+        due_since=level.due_since if level.must_go else now,
+    )
+
+
+def rank_of(level: Level, *, backfill: bool) -> Rank:
+    """How soon a level goes, by what Omnitron was last sent."""
+    if level.sent_revision == 0 and level.sent_stock is None and level.stock > 0:
+        return Rank.BACKFILL if backfill else Rank.NORMAL
+    if level.sent_stock is None or level.stock == 0 or level.stock < level.sent_stock:
+        return Rank.URGENT
+    return Rank.BACKFILL if backfill else Rank.NORMAL
+
+
+def accepted(level: Level, *, revision: int, stock: int, pk: int | None, now: float) -> Level:
+    """Omnitron answered that it has the claimed ``revision``."""
+    return _free(level)._replace(
+        sent_revision=revision,
+        sent_stock=stock,
+        sent_at=now,
+        remote_pk=level.remote_pk if pk is None else pk,
+        attempts=0,
+        crashes=0,
+        not_before=0.0,
+        due_since=level.changed_at if level.revision > revision else 0.0,
+        rank=_rank_after(level, stock) if level.revision > revision else level.rank,
+    )
+
+
+def _rank_after(level: Level, sent: int) -> Rank:
+    return Rank.URGENT if level.stock == 0 or level.stock < sent else Rank.NORMAL
+
+
+def rejected(level: Level, *, revision: int, reason: str, now: float) -> Level:
+    """The item's own fault: parked, unless the ERP has said something newer meanwhile."""
+    if level.revision > revision:
+        return _free(level)
+    return parked(_free(level), reason=reason, now=now)
+
+
+def parked(level: Level, *, reason: str, now: float) -> Level:
+    """Needs a person."""
+    return level._replace(park_reason=reason, parked_at=now)
+
+
+def released(level: Level) -> Level:
+    """It was never sent: the claim is off, nothing else."""
+    return _free(level)
+
+
+def in_doubt(level: Level, *, settle: float, now: float, blame: bool) -> Level:
+    """It may or may not have been applied: the key rests, and what Omnitron has is unknown.
+
+    blame: count it against the item (others of its batch were accepted).
+    """
+    rest = min(settle * 2.0 ** min(level.attempts, 16), REST_CAP)
+    return _free(level)._replace(
+        attempts=level.attempts + blame,
+        not_before=max(level.not_before, now + rest),
+        sent_stock=None,
+        rank=Rank.URGENT,
+    )
+
+
+def expired(level: Level, *, settle: float) -> Level:
+    """Its worker died or lost its lease: in doubt from the lease's end."""
+    end = level.claim_until or 0.0
+    doubtful = in_doubt(level, settle=settle, now=end, blame=False)
+    return doubtful._replace(crashes=level.crashes + 1)
+
+
+def replayed(level: Level) -> Level:
+    """A person wants it tried again."""
+    return level._replace(park_reason=None, parked_at=None, attempts=0, crashes=0, not_before=0.0)
+
+
+def _free(level: Level) -> Level:
+    return level._replace(claim_token=None, claim_until=None, batch_id=None)

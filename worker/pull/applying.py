@@ -1,0 +1,189 @@
+"""Apply a decided pull: page by page, idempotent, taken up again after a crash where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from worker.ledger import failures, levels, parts, pulls, sources
+from worker.ledger.failures import NewFailure, identity_of
+from worker.ledger.parts import Part
+from worker.model import FailureKind, Key, PullStatus, Rank, Said
+from worker.planning.levels import created, parked, stated
+from worker.planning.rules import Broken, level_value
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from worker.ledger import Ledger
+    from worker.ledger.pulls import Pull, PullRow
+    from worker.model import SourcePlan, Value
+    from worker.planning.levels import Level
+    from worker.pull.lease import Lease
+
+MISSING = "missing_in_source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applier:
+    """Applies the pages of one pull. withhold: seconds that its levels wait for later files."""
+
+    ledger: Ledger
+    lease: Lease
+    plan: SourcePlan
+    pull: Pull
+    withhold: float = 0.0
+
+    def run(self) -> None:
+        """Apply what is left of the pages, then end the pull. Raises LeaseLost."""
+        for number in range(self.pull.pages_applied + 1, self.pull.pages + 1):
+            self.lease.write(lambda connection, number=number: self._page(connection, number))
+        self.lease.write(self._end)
+
+    def _end(self, connection: Connection) -> None:
+        now = self.ledger.now(connection)
+        pulls.decide(
+            connection,
+            self.pull.id,
+            was=PullStatus.APPLYING,
+            status=PullStatus.APPLIED,
+            ended_at=now,
+        )
+        if self.pull.kind == "snapshot":
+            sources.change(
+                connection,
+                self.pull.source_id,
+                snapshot_pull_id=self.pull.id,
+                snapshot_rows=self.pull.read,
+            )
+
+    def _page(self, connection: Connection, number: int) -> None:
+        now = self.ledger.now(connection)
+        rows = pulls.page(connection, self.pull.id, number)
+        keys = {Key(row.stock_list or 0, row.sku or "") for row in rows}
+        there = levels.by_keys(connection, keys, lock=True)
+        self._write_parts(connection, rows, keys, there)
+        self._write_levels(connection, rows, keys, there, now)
+        pulls.change(connection, self.pull.id, pages_applied=number)
+
+    def _write_parts(
+        self,
+        connection: Connection,
+        rows: list[PullRow],
+        keys: set[Key],
+        there: dict[Key, Level],
+    ) -> None:
+        known = {
+            part[:3]: part
+            for of_key in parts.by_keys(connection, self.pull.source_id, keys).values()
+            for part in of_key
+        }
+        changed = []
+        for row in rows:
+            name = (row.stock_list, row.sku, row.warehouse)
+            before = known.get(name)
+            stale = before is not None and before.pull_id >= self.pull.id
+            if row.change == "rules" or stale:
+                continue
+            changed.append(_part_after(row, before, self.pull.id))
+        parts.save(connection, self.pull.source_id, changed)
+
+    def _write_levels(
+        self,
+        connection: Connection,
+        rows: list[PullRow],
+        keys: set[Key],
+        there: dict[Key, Level],
+        now: float,
+    ) -> None:
+        stated_parts = parts.by_keys(connection, self.pull.source_id, keys)
+        to_park = {Key(r.stock_list or 0, r.sku or "") for r in rows if r.change == "park"}
+        changed, broken, appeared = [], [], []
+        for key in sorted(keys):
+            value = self._value(stated_parts.get(key, []))
+            level = there.get(key)
+            if isinstance(value, Broken):
+                broken.append(self._failure(key, value))
+                continue
+            after = self._after(level, key, value, now)
+            if key in to_park:
+                after = parked(after, reason=MISSING, now=now)
+                broken.append(self._missing_failure(key))
+            if after != level:
+                changed.append(after)
+                appeared.append(key)
+        levels.save(connection, changed)
+        failures.close_items(connection, self._unparked(appeared, there), why="newer value", now=now)
+        failures.record(connection, broken, now=now)
+
+    def _unparked(self, keys: list[Key], there: dict[Key, Level]) -> list[Key]:
+        return [
+            key
+            for key in keys
+            if key in there and there[key].park_reason not in {None, "unknown_product"}
+        ]
+
+    def _value(self, of_key: list[Part]) -> Value | Broken:
+        said = [part.said for part in sorted(of_key, key=lambda part: part.warehouse)]
+        return level_value(said, rules=self.plan.rules, units=self.plan.units)
+
+    def _after(self, level: Level | None, key: Key, value: Value, now: float) -> Level:
+        number, source_id = self.pull.id, self.pull.source_id
+        withheld = now + self.withhold if self.withhold else 0.0
+        if level is None:
+            new = created(key, value, source_id=source_id, pull_id=number, now=now)
+            rank = Rank.BACKFILL if self.pull.backfill and value.stock else new.rank
+            return new._replace(rank=rank, withheld_until=withheld)
+        if level.source_id == source_id and level.pull_id > number:
+            return level
+        owned = level._replace(source_id=source_id, retired=False)
+        if level.park_reason == MISSING:  # it is stated again
+            owned = owned._replace(park_reason=None, parked_at=None)
+        after = stated(owned, value, pull_id=number, now=now, backfill=self.pull.backfill)
+        moved = after.revision != level.revision
+        return after._replace(withheld_until=withheld) if moved and withheld else after
+
+    def _failure(self, key: Key, broken: Broken) -> NewFailure:
+        return NewFailure(
+            kind=FailureKind.ROW,
+            identity=identity_of(*key),
+            reason=broken.reason,
+            message=broken.message,
+            remedy=broken.remedy,
+            source=self.plan.name,
+            stock_list=key.stock_list,
+            sku=key.sku,
+            value=broken.value,
+            pull_id=self.pull.id,
+        )
+
+    def _missing_failure(self, key: Key) -> NewFailure:
+        return NewFailure(
+            kind=FailureKind.ITEM,
+            identity=identity_of(*key),
+            reason=MISSING,
+            message=f"{key.sku} is no longer in the snapshots of source {self.plan.name!r}",
+            remedy="let the ERP state it again, or dismiss this failure",
+            source=self.plan.name,
+            stock_list=key.stock_list,
+            sku=key.sku,
+            pull_id=self.pull.id,
+        )
+
+
+def _part_after(row: PullRow, before: Part | None, pull_id: int) -> Part:
+    content = Said(row.quantity or "0", row.unit or "", row.sold, row.extra)
+    absent = row.change == "absent"
+    return Part(
+        stock_list=row.stock_list or 0,
+        sku=row.sku or "",
+        warehouse=row.warehouse or "",
+        quantity=content.quantity,
+        unit=content.unit,
+        sold=content.sold,
+        extra=content.extra,
+        pull_id=before.pull_id if absent and before is not None else pull_id,
+        place=row.place,
+        gone=row.change in {"gone", "park"},
+        absent_pull_id=pull_id if absent else None,
+    )

@@ -1,0 +1,126 @@
+"""What a person decides about a held pull: approve it as it was shown, or discard it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connectors.contract import Settlement
+from worker.errors import UsageError
+from worker.ledger import events, levels, pulls, sources
+from worker.model import PullStatus
+from worker.pull.applying import Applier
+from worker.pull.lease import Lease
+from worker.pull.step import PullReport, decide_applying
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from connectors.contract import Connector
+    from worker.ledger import Ledger
+    from worker.ledger.pulls import Pull
+    from worker.model import SourcePlan
+
+
+def approve(
+    ledger: Ledger, connector: Connector, plan: SourcePlan, *, pull_id: int, actor: str
+) -> PullReport:
+    """Apply exactly what the held pull had staged, once, and move the checkpoint.
+
+    Raises UsageError where it is not held (any more), SourceBusy while the source is pulled.
+    """
+    lease = Lease(ledger, plan.name)
+    lease.take()
+    try:
+        held = _held(ledger, pull_id)
+        lease.write(lambda connection: _decide(ledger, connection, held, actor))
+        with ledger.read() as connection:
+            decided = pulls.numbered(connection, pull_id) or held
+        Applier(ledger=ledger, lease=lease, plan=plan, pull=decided).run()
+        lease.write(lambda connection: levels.let_go(connection, held.source_id))
+        connector.settle(held.position, Settlement.APPLIED)
+    finally:
+        lease.end()
+    return _report(plan.name, held, PullStatus.APPLIED)
+
+
+def discard(
+    ledger: Ledger,
+    connector: Connector,
+    plan: SourcePlan,
+    *,
+    pull_id: int,
+    actor: str,
+    skip: bool = False,
+) -> PullReport:
+    """Drop a held pull. A file goes to the failed folder; a cursor stays, with ``skip`` it moves.
+
+    Raises UsageError where it is not held (any more), SourceBusy while the source is pulled.
+    """
+    lease = Lease(ledger, plan.name)
+    lease.take()
+    try:
+        held = _held(ledger, pull_id)
+        lease.write(lambda connection: _drop(ledger, connection, held, actor, skip=skip))
+        connector.settle(held.position, Settlement.DISCARDED, f"discarded by {actor}")
+    finally:
+        lease.end()
+    return _report(plan.name, held, PullStatus.DISCARDED)
+
+
+def _held(ledger: Ledger, pull_id: int) -> Pull:
+    with ledger.read() as connection:
+        pull = pulls.numbered(connection, pull_id)
+    if pull is None:
+        raise UsageError(
+            f"there is no pull {pull_id}", remedy="look at the held ones: stocksync pulls"
+        )
+    if pull.status != PullStatus.HELD:
+        raise UsageError(
+            f"pull {pull_id} is not held, it is {pull.status}",
+            remedy="look at the held ones: stocksync pulls",
+        )
+    return pull
+
+
+def _decide(ledger: Ledger, connection: Connection, held: Pull, actor: str) -> None:
+    now = ledger.now(connection)
+    decide_applying(
+        connection,
+        held.source_id,
+        held.id,
+        now=now,
+        checkpoint=dict(held.checkpoint or {}),
+        fingerprint=held.fingerprint,
+        actor=actor,
+    )
+    events.record(connection, actor=actor, action="approve", subject=f"pull {held.id}", now=now)
+
+
+def _drop(
+    ledger: Ledger, connection: Connection, held: Pull, actor: str, *, skip: bool
+) -> None:
+    now = ledger.now(connection)
+    reason = f"discarded by {actor}"
+    pulls.change(
+        connection, held.id, status=PullStatus.DISCARDED, reason=reason, ended_at=now, actor=actor
+    )
+    pulls.forget_rows(connection, held.id)
+    sources.change(connection, held.source_id, held_pull_id=None)
+    if skip:
+        sources.change(connection, held.source_id, checkpoint=dict(held.checkpoint or {}))
+    events.record(
+        connection, actor=actor, action="discard", subject=f"pull {held.id}", now=now, skip=skip
+    )
+
+
+def _report(name: str, pull: Pull, status: PullStatus) -> PullReport:
+    return PullReport(
+        source=name,
+        label=pull.label,
+        status=status.value,
+        pull_id=pull.id,
+        read=pull.read,
+        changed=pull.changed,
+        rejected=pull.rejected,
+        missing=pull.missing,
+    )

@@ -1,0 +1,152 @@
+"""Read an offer into the scratch sorter: rows become statements, bad ones become rejects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connectors.contract import Reject
+from worker.model import Negative, Said
+from worker.planning.rules import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from connectors.contract import Offer, Row
+    from worker.ledger.scratch import Scratch
+    from worker.model import SourcePlan
+    from worker.planning.rules import Broken
+
+KEPT_PER_REASON = 1_000
+"""More rejected rows of one reason than this become one failure with a count."""
+
+_RAW_LIMIT = 2_048
+
+
+@dataclass(slots=True)
+class Rejects:
+    """The rejected rows of a pull: the first of each reason, and how many there are."""
+
+    kept: list[Reject] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    unreadable_key: bool = False
+
+    @property
+    def total(self) -> int:
+        """Rows rejected in all."""
+        return sum(self.counts.values())
+
+    def add(self, reject: Reject) -> None:
+        """Count one, and keep it if it is among the first of its reason."""
+        count = self.counts.get(reject.reason, 0) + 1
+        self.counts[reject.reason] = count
+        if count <= KEPT_PER_REASON:
+            self.kept.append(reject)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read: number of rows, and the rejects."""
+
+    rows: int = 0
+    rejects: Rejects = field(default_factory=Rejects)
+
+
+def read_offer(
+    offer: Offer,
+    scratch: Scratch,
+    *,
+    plan: SourcePlan,
+    stock_lists: Mapping[str, int],
+    on_chunk: Callable[[int], None],
+) -> Reading:
+    """Read ``offer`` to its end into ``scratch``.
+
+    stock_lists: warehouse -> list, with the codes that Omnitron's own lists add. on_chunk: called
+    with the number of rows so far. Raises what `Offer.chunks` raises.
+    """
+    reading = Reading()
+    for chunk in offer.chunks():
+        reading.rows += len(chunk.rows) + len(chunk.rejects)
+        scratch.add(_statements(chunk.rows, plan, stock_lists, reading.rejects))
+        for reject in chunk.rejects:
+            scratch.add(_marker(reject, plan, stock_lists, reading.rejects))
+        on_chunk(reading.rows)
+    return reading
+
+
+def _statements(
+    rows: object, plan: SourcePlan, stock_lists: Mapping[str, int], rejects: Rejects
+) -> list[tuple[object, ...]]:
+    """The hot loop: one tuple a row, and no call for a row that is good."""
+    fixed, units = plan.stock_list, plan.units
+    judge_sign = plan.rules.negative is Negative.REJECT
+    statements: list[tuple[object, ...]] = []
+    keep = statements.append
+    for row in rows:  # type: ignore[attr-defined]
+        sku, warehouse, quantity, unit, sold, extra, place, _cells = row
+        stock_list = fixed if fixed is not None else stock_lists.get(warehouse)
+        if stock_list is None:
+            rejects.add(_unknown_warehouse(row))
+            rejects.unreadable_key = True
+            continue
+        if (unit and unit not in units) or (judge_sign and quantity[0] == "-"):
+            broken = judge(Said(quantity, unit), rules=plan.rules, units=units)
+            if broken is not None:
+                rejects.add(_rejected(row, broken))
+                quantity = None  # noqa: PLW2901 - the key counts as present
+        keep((stock_list, sku, warehouse, quantity, unit, sold, extra, place))
+    return statements
+
+
+def _marker(
+    reject: Reject, plan: SourcePlan, stock_lists: Mapping[str, int], rejects: Rejects
+) -> list[tuple[object, ...]]:
+    rejects.add(reject)
+    warehouse = reject.warehouse or ""
+    stock_list = plan.stock_list or stock_lists.get(warehouse)
+    if reject.sku is None or stock_list is None:
+        rejects.unreadable_key = True
+        return []
+    return [(stock_list, reject.sku, warehouse, None, "", None, None, reject.place)]
+
+
+def _unknown_warehouse(row: Row) -> Reject:
+    return Reject(
+        place=row.place,
+        column="warehouse",
+        value=row.warehouse,
+        reason="unknown_warehouse",
+        message=f"the warehouse {row.warehouse!r} has no stock list",
+        remedy=f'add it to [stock_lists]: "{row.warehouse}" = <stock list pk>, or give a list in'
+        " Omnitron this code",
+        raw=raw_text(row.cells),
+        sku=row.sku,
+        warehouse=row.warehouse,
+    )
+
+
+def _rejected(row: Row, broken: Broken) -> Reject:
+    return Reject(
+        place=row.place,
+        column=broken.column,
+        value=broken.value,
+        reason=broken.reason,
+        message=broken.message,
+        remedy=broken.remedy,
+        raw=raw_text(row.cells),
+        sku=row.sku,
+        warehouse=row.warehouse,
+    )
+
+
+def raw_text(cells: object) -> str:
+    """Raw cells as one JSON line, at most 2 KB."""
+    return json.dumps(list(cells), ensure_ascii=False, default=str)[:_RAW_LIMIT]  # type: ignore[call-overload]
+
+
+def raw_identity(reject: Reject) -> str:
+    """Identity of a failure about a row whose key is not known: the hash of the raw row."""
+    return "raw:" + hashlib.sha256(reject.raw.encode()).hexdigest()[:24]

@@ -1,0 +1,600 @@
+"""One turn of a source: look, read each offer, weigh, decide, apply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from connectors.contract import Kind, Settlement, Verdict
+from connectors.errors import (
+    ConnectorError,
+    SourceMisconfigured,
+    SourceUnreachable,
+    SourceUnreadable,
+)
+from worker.errors import ExitCode, UsageError
+from worker.ledger import failures, levels, lists, pulls, sources
+from worker.ledger.failures import NewFailure
+from worker.ledger.scratch import Scratch
+from worker.model import FailureKind, PullCounts, PullStatus
+from worker.planning.guard import Weighed, reasons_to_hold
+from worker.planning.schedule import next_at
+from worker.pull.applying import Applier
+from worker.pull.comparing import Comparer, Comparison, Scope
+from worker.pull.lease import SECONDS, Lease
+from worker.pull.reading import Reading, read_offer
+from worker.pull.rejecting import reject_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from connectors.contract import Connector, Offer
+    from worker.ledger import Ledger
+    from worker.ledger.pulls import PullRow
+    from worker.ledger.sources import Source
+    from worker.model import SourcePlan
+
+log = structlog.get_logger(__name__)
+
+BACKFILL_FROM = 1_000
+"""A pull that raises more levels than this lets other changes go first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullReport:
+    """How one pull ended, for the caller; error: what a person should read."""
+
+    source: str
+    label: str
+    status: str
+    pull_id: int | None = None
+    read: int = 0
+    changed: int = 0
+    rejected: int = 0
+    missing: int = 0
+    reason: str | None = None
+    error: ConnectorError | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What this pull alone would end a command with."""
+        if isinstance(self.error, SourceMisconfigured):
+            return ExitCode.USAGE
+        if isinstance(self.error, SourceUnreachable):
+            return ExitCode.UNREACHABLE
+        attention = self.status in {PullStatus.HELD, PullStatus.FAILED} or self.rejected
+        return ExitCode.ATTENTION if attention else ExitCode.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one turn of a source works with. on_progress: label and rows so far."""
+
+    ledger: Ledger
+    connector: Connector
+    plan: SourcePlan
+    full: bool = False
+    actor: str | None = None
+    on_progress: Callable[[str, int], None] = lambda _label, _rows: None
+    stopped: Callable[[], bool] = lambda: False
+
+
+def pull_source(turn: Turn) -> list[PullReport]:
+    """Pull everything that the source offers now; one report per offer.
+
+    Raises SourceBusy while another process pulls it, and LedgerUnreachable. What goes wrong with
+    the source itself is reported, recorded in the ledger and never raised.
+    """
+    lease = Lease(turn.ledger, turn.plan.name)
+    lease.take()
+    try:
+        return _Puller(turn, lease).run()
+    finally:
+        lease.end()
+
+
+class _Puller:
+    """One turn while it holds the lease."""
+
+    def __init__(self, turn: Turn, lease: Lease) -> None:
+        self._turn = turn
+        self._ledger = turn.ledger
+        self._plan = turn.plan
+        self._connector = turn.connector
+        self._lease = lease
+
+    def run(self) -> list[PullReport]:
+        reports = self._finish_interrupted()
+        try:
+            reports += self._offers()
+        except ConnectorError as error:
+            reports.append(self._in_trouble(error))
+        self._lease.write(self._end_turn)
+        return reports
+
+    def _offers(self) -> list[PullReport]:
+        source = self._source()
+        full = self._turn.full or self._full_is_due(source)
+        rules_changed = source.fingerprint not in {None, self._plan.fingerprint}
+        listing = self._connector.look(
+            source.checkpoint, full=full or rules_changed, held=self._held_position(source)
+        )
+        reports = []
+        for number, offer in enumerate(listing.offers, start=1):
+            if self._turn.stopped():
+                break
+            reports.append(self._take(offer, last=number == len(listing.offers)))
+            if reports[-1].status == PullStatus.HELD and offer.kind is Kind.DELTA:
+                break  # later deltas rest behind a held one
+        self._lease.write(lambda connection: self._well(connection, source, full=full))
+        return reports
+
+    def _take(self, offer: Offer, *, last: bool) -> PullReport:
+        if offer.verdict is not Verdict.READ:
+            return self._passed_over(offer)
+        pull_id = self._lease.write(lambda connection: self._begin(connection, offer))
+        try:
+            return self._read(offer, pull_id, last=last)
+        except SourceUnreadable as error:
+            return self._failed(offer, pull_id, error)
+        except ConnectorError as error:
+            self._give_up(pull_id, error.message)
+            raise
+
+    def _read(self, offer: Offer, pull_id: int, *, last: bool) -> PullReport:
+        source = self._source()
+        with Scratch() as scratch:
+            reading = read_offer(
+                offer,
+                scratch,
+                plan=self._plan,
+                stock_lists=self._stock_lists(),
+                on_chunk=lambda rows: self._progress(offer, rows),
+            )
+            found = self._compare(offer, source, pull_id, reading, scratch)
+        counts = self._counts(source, reading, found)
+        reasons = self._reasons(offer, source, counts, found)
+        failures_found = reject_failures(self._plan.name, offer, pull_id, reading, found)
+        self._lease.write(
+            lambda connection: failures.record(
+                connection, failures_found, now=self._ledger.now(connection)
+            )
+        )
+        if reasons:
+            return self._hold(offer, source, pull_id, counts, found, reasons)
+        return self._apply(offer, source, pull_id, counts, found, last=last)
+
+    def _compare(
+        self, offer: Offer, source: Source, pull_id: int, reading: Reading, scratch: Scratch
+    ) -> Comparison:
+        snapshot = offer.kind is Kind.SNAPSHOT
+        recompute = source.fingerprint not in {None, self._plan.fingerprint}
+        with self._ledger.read() as connection:
+            owners = frozenset(other.id for other in sources.every(connection))
+            watched = failures.open_ones(
+                connection, source=self._plan.name, kind=FailureKind.ROW, limit=20_000
+            )
+        scope = Scope(
+            source=source,
+            plan=self._plan,
+            owners=owners,
+            everything=snapshot or recompute,
+            missing=snapshot and not reading.rejects.unreadable_key,
+            recompute=recompute,
+            watched=frozenset(failure.identity for failure in watched),
+        )
+
+        def stage(_page: int, rows: list[PullRow]) -> None:
+            self._lease.write(lambda connection: pulls.stage(connection, pull_id, rows))
+
+        return Comparer(self._ledger, scope, stage).walk(scratch)
+
+    def _counts(self, source: Source, reading: Reading, found: Comparison) -> PullCounts:
+        with self._ledger.read() as connection:
+            known = levels.known_by_list(connection, source.id)
+        return found.counts(read=reading.rows, rejected=reading.rejects.total, known=known)
+
+    def _reasons(
+        self, offer: Offer, source: Source, counts: PullCounts, found: Comparison
+    ) -> list[str]:
+        guard = self._plan.guard
+        with self._ledger.read() as connection:
+            since = self._ledger.now(connection) - guard.zero_window
+            zeroed = pulls.zeroed_since(connection, source.id, since)
+            first = not pulls.ever_applied(connection, source.id)
+        weighed = Weighed(
+            snapshot=offer.kind is Kind.SNAPSHOT,
+            first=first and found.pages > 0,
+            rows=counts.read,
+            rows_before=source.snapshot_rows,
+            lists=counts.lists,
+            zeroed_before=zeroed,
+        )
+        return reasons_to_hold(weighed, guard)
+
+    def _hold(
+        self,
+        offer: Offer,
+        source: Source,
+        pull_id: int,
+        counts: PullCounts,
+        found: Comparison,
+        reasons: Sequence[str],
+    ) -> PullReport:
+        reason = "; ".join(reasons)
+
+        def work(connection: Connection) -> None:
+            self._supersede_held(connection, source)
+            values = self._decided(offer, counts, found)
+            pulls.change(
+                connection, pull_id, status=PullStatus.HELD, reason=reason, **values
+            )
+            sources.change(connection, source.id, held_pull_id=pull_id, last_pull_id=pull_id)
+
+        superseded = self._held_position(source)
+        self._lease.write(work)
+        if superseded is not None:
+            self._settle(superseded, Settlement.SUPERSEDED, "a newer snapshot took its place")
+        log.error("pull_held", source=self._plan.name, pull=pull_id, reason=reason)
+        return self._report(offer, pull_id, PullStatus.HELD, counts, reason)
+
+    def _apply(
+        self,
+        offer: Offer,
+        source: Source,
+        pull_id: int,
+        counts: PullCounts,
+        found: Comparison,
+        *,
+        last: bool,
+    ) -> PullReport:
+        superseded = self._held_position(source)
+        good = sorted(found.good_again)
+
+        def work(connection: Connection) -> None:
+            now = self._ledger.now(connection)
+            self._supersede_held(connection, source)
+            values = self._decided(offer, counts, found)
+            decide_applying(connection, source.id, pull_id, now=now, **values)
+            self._close_healed(connection, offer, pull_id, good, now)
+
+        self._lease.write(work)
+        with self._ledger.read() as connection:
+            decided = pulls.numbered(connection, pull_id)
+        if decided is None:  # pragma: no cover - it was written a line above
+            raise AssertionError(pull_id)
+        withhold = 0.0 if last else SECONDS
+        Applier(
+            ledger=self._ledger, lease=self._lease, plan=self._plan, pull=decided, withhold=withhold
+        ).run()
+        if not found.pages:
+            self._lease.write(
+                lambda connection: pulls.change(connection, pull_id, status=PullStatus.UNCHANGED)
+            )
+        if superseded is not None:
+            self._settle(superseded, Settlement.SUPERSEDED, "a newer snapshot took its place")
+        status = PullStatus.APPLIED if found.pages else PullStatus.UNCHANGED
+        self._settle(offer.position, Settlement(status.value))
+        log.info(
+            "pull_applied",
+            source=self._plan.name,
+            pull=pull_id,
+            read=counts.read,
+            changed=_changed(counts),
+            rejected=counts.rejected,
+            status=status.value,
+        )
+        return self._report(offer, pull_id, status, counts, None)
+
+    def _decided(self, offer: Offer, counts: PullCounts, found: Comparison) -> dict[str, object]:
+        raised = sum(of.raised + of.created for of in counts.lists.values())
+        return {
+            "counts": counts,
+            "read": counts.read,
+            "changed": _changed(counts),
+            "zeroed": sum(of.zeroed for of in counts.lists.values()),
+            "missing": sum(of.missing for of in counts.lists.values()),
+            "rejected": counts.rejected,
+            "checkpoint": dict(offer.checkpoint()),
+            "fingerprint": self._plan.fingerprint,
+            "pages": found.pages,
+            "backfill": raised > BACKFILL_FROM,
+        }
+
+    def _close_healed(
+        self,
+        connection: Connection,
+        offer: Offer,
+        pull_id: int,
+        good: Sequence[str],
+        now: float,
+    ) -> None:
+        name = self._plan.name
+        if offer.kind is Kind.SNAPSHOT:
+            failures.close_matching(
+                connection,
+                source=name,
+                kind=FailureKind.ROW,
+                why="a later snapshot reads well",
+                now=now,
+                before_pull=pull_id,
+            )
+        elif good:
+            failures.close_matching(
+                connection,
+                source=name,
+                kind=FailureKind.ROW,
+                why="a later row was applied",
+                now=now,
+                identities=good[:5_000],
+                before_pull=pull_id,
+            )
+
+    def _supersede_held(self, connection: Connection, source: Source) -> None:
+        if source.held_pull_id is None:
+            return
+        now = self._ledger.now(connection)
+        pulls.decide(
+            connection,
+            source.held_pull_id,
+            was=PullStatus.HELD,
+            status=PullStatus.DISCARDED,
+            reason="superseded by a newer snapshot",
+            ended_at=now,
+        )
+        pulls.forget_rows(connection, source.held_pull_id)
+        sources.change(connection, source.id, held_pull_id=None)
+
+    def _passed_over(self, offer: Offer) -> PullReport:
+        status = PullStatus(offer.verdict.value)
+
+        def work(connection: Connection) -> int:
+            now = self._ledger.now(connection)
+            checkpoint = dict(offer.checkpoint())
+            number = self._begin(connection, offer)
+            pulls.change(
+                connection,
+                number,
+                status=status,
+                reason=offer.remark,
+                checkpoint=checkpoint,
+                decided_at=now,
+                ended_at=now,
+            )
+            sources.change(
+                connection, self._source_id, checkpoint=checkpoint, last_pull_id=number
+            )
+            return number
+
+        number = self._lease.write(work)
+        self._settle(offer.position, Settlement(offer.verdict.value), offer.remark)
+        return self._report(offer, number, status, PullCounts(), offer.remark)
+
+    def _failed(self, offer: Offer, pull_id: int, error: SourceUnreadable) -> PullReport:
+        self._give_up(pull_id, error.message)
+        failure = NewFailure(
+            kind=FailureKind.FILE,
+            identity=offer.label,
+            reason="unreadable",
+            message=error.message,
+            remedy=error.remedy,
+            source=self._plan.name,
+            file=offer.label,
+            pull_id=pull_id,
+        )
+        self._lease.write(
+            lambda connection: failures.record(
+                connection, [failure], now=self._ledger.now(connection)
+            )
+        )
+        self._settle(offer.position, Settlement.FAILED, f"{error.message}\n{error.remedy}")
+        log.error("pull_failed", source=self._plan.name, pull=pull_id, reason=error.message)
+        return self._report(
+            offer, pull_id, PullStatus.FAILED, PullCounts(), error.message, error=error
+        )
+
+    def _give_up(self, pull_id: int, reason: str) -> None:
+        def work(connection: Connection) -> None:
+            pulls.forget_rows(connection, pull_id)
+            now = self._ledger.now(connection)
+            pulls.change(
+                connection, pull_id, status=PullStatus.FAILED, reason=reason, ended_at=now
+            )
+            sources.change(connection, self._source_id, last_pull_id=pull_id)
+
+        self._lease.write(work)
+
+    def _in_trouble(self, error: ConnectorError) -> PullReport:
+        unreachable = isinstance(error, SourceUnreachable)
+        failure = NewFailure(
+            kind=FailureKind.SOURCE,
+            identity=self._plan.name,
+            reason="unreachable" if unreachable else "misconfigured",
+            message=error.message,
+            remedy=error.remedy,
+            source=self._plan.name,
+        )
+
+        def work(connection: Connection) -> None:
+            now = self._ledger.now(connection)
+            source = self._named(connection)
+            trouble = "unreachable" if unreachable else "failing"
+            since = source.trouble_since if source.trouble == trouble else now
+            sources.change(
+                connection,
+                source.id,
+                trouble=trouble,
+                trouble_reason=error.message,
+                trouble_since=since,
+            )
+            failures.record(connection, [failure], now=now)
+
+        self._lease.write(work)
+        log.error("source_in_trouble", source=self._plan.name, reason=error.message)
+        return PullReport(
+            source=self._plan.name,
+            label="",
+            status=PullStatus.FAILED,
+            reason=error.message,
+            error=error,
+        )
+
+    def _well(self, connection: Connection, before: Source, *, full: bool) -> None:
+        now = self._ledger.now(connection)
+        values: dict[str, object] = {"trouble": None, "trouble_reason": None}
+        source = self._named(connection)
+        if source.held_pull_id is None:
+            values["last_success_at"] = now
+            if source.fingerprint is None:
+                values["fingerprint"] = self._plan.fingerprint
+        if full and self._plan.full_cron is not None:
+            values["next_full_at"] = next_at(
+                cron=self._plan.full_cron, every=None, timezone=self._plan.timezone, now=now
+            )
+        sources.change(connection, before.id, **values)
+        failures.close_matching(
+            connection, source=self._plan.name, kind=FailureKind.SOURCE, why="it works", now=now
+        )
+
+    def _end_turn(self, connection: Connection) -> None:
+        now = self._ledger.now(connection)
+        plan = self._plan
+        following = next_at(cron=plan.cron, every=plan.every, timezone=plan.timezone, now=now)
+        sources.change(connection, self._source_id, next_at=following)
+        levels.let_go(connection, self._source_id)
+
+    def _finish_interrupted(self) -> list[PullReport]:
+        """What a dead process left: decided pulls are applied, undecided ones begin anew."""
+        source = self._source()
+        with self._ledger.read() as connection:
+            applying = pulls.in_status(connection, source.id, PullStatus.APPLYING)
+            running = pulls.in_status(connection, source.id, PullStatus.RUNNING)
+        for pull in running:
+            self._give_up(pull.id, "interrupted; it is read again")
+        for pull in applying:
+            Applier(ledger=self._ledger, lease=self._lease, plan=self._plan, pull=pull).run()
+            self._settle(pull.position, Settlement.APPLIED)
+        return [
+            PullReport(
+                source=self._plan.name,
+                label=pull.label,
+                status=PullStatus.APPLIED,
+                pull_id=pull.id,
+                read=pull.read,
+                changed=pull.changed,
+                rejected=pull.rejected,
+                missing=pull.missing,
+                reason="taken up again after an interruption",
+            )
+            for pull in applying
+        ]
+
+    def _begin(self, connection: Connection, offer: Offer) -> int:
+        source = self._named(connection)
+        return pulls.begin(
+            connection,
+            source.id,
+            now=self._ledger.now(connection),
+            label=offer.label,
+            kind=offer.kind.value,
+            status=PullStatus.RUNNING,
+            position=dict(offer.position),
+            first=not pulls.ever_applied(connection, source.id),
+            actor=self._turn.actor,
+        )
+
+    def _settle(
+        self, position: Mapping[str, object], settlement: Settlement, reason: str = ""
+    ) -> None:
+        """Tidy up; what cannot be tidied now is recognised and tidied at the next look."""
+        try:
+            self._connector.settle(position, settlement, reason)
+        except ConnectorError as error:
+            log.warning("settle_failed", source=self._plan.name, reason=error.message)
+
+    def _full_is_due(self, source: Source) -> bool:
+        if self._plan.full_cron is None:
+            return False
+        with self._ledger.read() as connection:
+            return self._ledger.now(connection) >= source.next_full_at
+
+    def _held_position(self, source: Source) -> Mapping[str, object] | None:
+        if source.held_pull_id is None:
+            return None
+        with self._ledger.read() as connection:
+            held = pulls.numbered(connection, source.held_pull_id)
+        return None if held is None else held.position
+
+    def _stock_lists(self) -> dict[str, int]:
+        with self._ledger.read() as connection:
+            return {**lists.by_code(connection), **self._plan.stock_lists}
+
+    def _progress(self, offer: Offer, rows: int) -> None:
+        self._lease.stay()
+        self._turn.on_progress(offer.label, rows)
+
+    def _source(self) -> Source:
+        with self._ledger.read() as connection:
+            return self._named(connection)
+
+    @property
+    def _source_id(self) -> int:
+        return self._source().id
+
+    def _named(self, connection: Connection) -> Source:
+        source = sources.named(connection, self._plan.name)
+        if source is None:
+            raise UsageError(
+                f"there is no source {self._plan.name!r} in the ledger",
+                remedy="name one of the configured sources: stocksync sources",
+            )
+        return source
+
+    def _report(
+        self,
+        offer: Offer,
+        pull_id: int,
+        status: PullStatus,
+        counts: PullCounts,
+        reason: str | None,
+        *,
+        error: ConnectorError | None = None,
+    ) -> PullReport:
+        return PullReport(
+            source=self._plan.name,
+            label=offer.label,
+            status=status.value,
+            pull_id=pull_id,
+            read=counts.read,
+            changed=_changed(counts),
+            rejected=counts.rejected,
+            missing=sum(of.missing for of in counts.lists.values()),
+            reason=reason,
+            error=error,
+        )
+
+
+def decide_applying(
+    connection: Connection, source_id: int, pull_id: int, *, now: float, **values: object
+) -> None:
+    """The one transaction that decides a pull: its differences are durable, the checkpoint moves."""
+    pulls.change(
+        connection, pull_id, status=PullStatus.APPLYING, decided_at=now, reason=None, **values
+    )
+    sources.change(
+        connection,
+        source_id,
+        checkpoint=values["checkpoint"],
+        fingerprint=values["fingerprint"],
+        last_pull_id=pull_id,
+        held_pull_id=None,
+        last_success_at=now,
+    )
+
+
+def _changed(counts: PullCounts) -> int:
+    return sum(of.changed + of.created for of in counts.lists.values())

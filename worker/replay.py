@@ -1,0 +1,133 @@
+"""The replay step: make parked levels due again. One function over keys, however they are chosen."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from worker.ledger import batches, events, failures, levels, lists
+from worker.model import FailureKind, Key, LineOutcome, Rank
+from worker.planning.levels import replayed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+    from worker.ledger import Ledger
+    from worker.ledger.failures import Failure
+    from worker.planning.levels import Level
+
+BULK = 1_000
+"""A replay of more levels than this lets today's changes go first."""
+
+
+class ReplayAnswer(enum.StrEnum):
+    """What became of one key."""
+
+    REPLAYED = "replayed"  # it is due again
+    MOVED_ON = "moved_on"  # the ERP has said something newer, which goes (or went) by itself
+    ALREADY_SENT = "already_sent"  # Omnitron has the current value
+    WAITING = "waiting"  # it is due, in flight or at rest already
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """One key and what became of it; replayed keys carry the value that will go."""
+
+    key: Key
+    answer: ReplayAnswer
+    stock: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which failures to replay; everything left out means any."""
+
+    ids: Sequence[int] = ()
+    reason: str | None = None
+    source: str | None = None
+
+
+def keys_of_failures(connection: Connection, choice: Choice) -> list[Key]:
+    """The keys that the chosen open failures are about."""
+    return sorted({key for failure in _chosen(connection, choice) for key in _keys(failure)})
+
+
+def keys_of_batch(connection: Connection, batch_id: int) -> list[Key]:
+    """The keys of a batch that were parked or wait."""
+    unsent = {LineOutcome.PARKED, LineOutcome.WAITING, None}
+    lines = batches.lines_of(connection, batch_id)
+    return [Key(line.stock_list, line.sku) for line in lines if line.outcome in unsent]
+
+
+def replay(
+    ledger: Ledger,
+    keys: Iterable[Key],
+    *,
+    actor: str,
+    subject: str,
+    revisions: dict[Key, int] | None = None,
+    dry_run: bool = False,
+) -> list[Replayed]:
+    """Make parked levels of ``keys`` due again, with the value that the ERP states today.
+
+    revisions: what the caller saw of each key (a batch); a newer one has moved on. Twice changes
+    nothing. Nothing that was stored as a payload is ever sent.
+    """
+    wanted = sorted(set(keys))
+    seen = revisions or {}
+
+    def work(connection: Connection) -> list[Replayed]:
+        there = levels.by_keys(connection, wanted, lock=True)
+        answers = [_answer(key, there.get(key), seen.get(key)) for key in wanted]
+        if dry_run:
+            return answers
+        again = [a.key for a in answers if a.answer is ReplayAnswer.REPLAYED]
+        rank = Rank.BACKFILL if len(again) > BULK else None
+        levels.save(connection, [_ranked(replayed(there[key]), rank) for key in again])
+        lists.go_on(connection, {key.stock_list for key in wanted})
+        _note(connection, actor, subject, answers, ledger.now(connection))
+        return answers
+
+    return ledger.write(work)
+
+
+def _answer(key: Key, level: Level | None, seen: int | None) -> Replayed:
+    if level is None:
+        return Replayed(key=key, answer=ReplayAnswer.MOVED_ON, stock=None)
+    if level.park_reason is not None:
+        answer = ReplayAnswer.REPLAYED
+    elif seen is not None and level.revision > seen:
+        answer = ReplayAnswer.MOVED_ON
+    elif level.must_go:
+        answer = ReplayAnswer.WAITING
+    else:
+        answer = ReplayAnswer.ALREADY_SENT
+    return Replayed(key=key, answer=answer, stock=level.stock)
+
+
+def _ranked(level: Level, rank: Rank | None) -> Level:
+    return level if rank is None else level._replace(rank=rank)
+
+
+def _note(
+    connection: Connection, actor: str, subject: str, answers: Sequence[Replayed], now: float
+) -> None:
+    counts = {a.value: sum(r.answer is a for r in answers) for a in ReplayAnswer}
+    events.record(connection, actor=actor, action="replay", subject=subject, now=now, **counts)
+
+
+def _chosen(connection: Connection, choice: Choice) -> list[Failure]:
+    found = (
+        failures.numbered(connection, choice.ids)
+        if choice.ids
+        else failures.open_ones(connection, source=choice.source, reason=choice.reason)
+    )
+    return [failure for failure in found if failure.kind == FailureKind.ITEM]
+
+
+def _keys(failure: Failure) -> Iterable[Key]:
+    if failure.sku is not None and failure.stock_list is not None:
+        yield Key(failure.stock_list, failure.sku)
