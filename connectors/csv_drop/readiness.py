@@ -35,12 +35,18 @@ def why_waiting(
 
     Raises OSError or NotThisFile if it cannot be looked into.
     """
-    if options.ready is Ready.STABLE and (reason := _unstable(found, options, now=now)):
+    reason = _unstable(found, options, now=now) if options.ready is Ready.STABLE else ""
+    if reason:
         return reason
     if options.ready is Ready.MARKER and marker_of(found.name, names) is None:
         return f"Its marker {found.name}{MARKER} is not there yet."
     with folder.open(found.name) as (stream, _):
-        return _why_incomplete(stream, found.stamp.size, options)
+        head = stream.read(LONGEST_MARK)
+        tail = _tail(stream, found.stamp.size)
+    if options.ready is Ready.TRAILER and not ends_line(tail):
+        # The trailer itself may still be on its way: ``END;10`` must not be read as ``END;1``.
+        reason = _unstable(found, options, now=now)
+    return reason or _why_incomplete(head, tail, options)
 
 
 def _unstable(found: Found, options: CsvOptions, *, now: float) -> str:
@@ -57,10 +63,8 @@ def _unstable(found: Found, options: CsvOptions, *, now: float) -> str:
     return ""
 
 
-def _why_incomplete(stream: BinaryIO, size: int, options: CsvOptions) -> str:
+def _why_incomplete(head: bytes, tail: bytes, options: CsvOptions) -> str:
     """Say what the end of a file lacks."""
-    head = stream.read(LONGEST_MARK)
-    tail = _tail(stream, size)
     if options.wants_final_newline and tail and not ends_line(tail):
         return (
             "Its last line has no line end, so it may be cut off; if the ERP never writes one, "

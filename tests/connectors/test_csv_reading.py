@@ -200,7 +200,7 @@ def test_the_raw_row_of_a_reject_is_bounded(tmp_path: Path) -> None:
     ("content", "part"),
     [
         (b"", "empty"),
-        (HEADER.encode() + b"A,W,1,\xff\n", "Line 2 is not utf-8: byte 0xFF at offset 33"),
+        (HEADER.encode() + b"A,W,1,\xff\n", "Line 2 is not utf-8: byte 0xFF at offset 34"),
         (HEADER.encode() + b"A,W\0,1,AD\n", "Line 2 holds a NUL"),
         (HEADER.encode() + b'"A,W,1,AD\nB,W,2,AD\n', "quotes"),
         (HEADER.encode() + b'"A"x,W,1,AD\n', "quotes"),
@@ -246,7 +246,7 @@ def test_an_undecodable_byte_far_into_a_file_is_located(tmp_path: Path) -> None:
 
 
 def test_a_column_named_by_text_needs_a_header(tmp_path: Path) -> None:
-    with pytest.raises(SourceMisconfigured, match="Stok Kodu"):
+    with pytest.raises(SourceMisconfigured, match="is named by its header"):
         read_file(tmp_path, "A,W,1,AD\n", format=CsvFormat(header=False))
 
 
