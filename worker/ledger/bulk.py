@@ -87,7 +87,7 @@ def by_keys(
                 "(SELECT json_extract(value, '$[0]') AS stock_list, json_extract(value, '$[1]') AS sku"
                 " FROM json_each(?))"
             )
-            bound: tuple[object, ...] = (orjson.dumps(page).decode(), *arguments)
+            bound: tuple[object, ...] = (orjson.dumps(page, default=tuple).decode(), *arguments)
             yield from connection.exec_driver_sql(statement.format(keys=source), bound)
         else:
             source = "unnest(%s::bigint[], %s::text[])"

@@ -117,25 +117,40 @@ class _Puller:
         return reports
 
     def _offers(self) -> list[PullReport]:
+        """Take what is offered; look again after an unreadable one, for it may have hidden others."""
+        reports: list[PullReport] = []
+        failed: set[str] = set()
+        full = self._turn.full or self._full_is_due(self._source())
+        while True:
+            taken = self._round(full=full)
+            reports += taken
+            unreadable = {r.label for r in taken if r.status == PullStatus.FAILED} - failed
+            if not unreadable:
+                break
+            failed |= unreadable
+        self._lease.write(lambda connection: self._well(connection, full=full))
+        return reports
+
+    def _round(self, *, full: bool) -> list[PullReport]:
         source = self._source()
-        full = self._turn.full or self._full_is_due(source)
         rules_changed = source.fingerprint not in {None, self._plan.fingerprint}
         listing = self._connector.look(
             source.checkpoint, full=full or rules_changed, held=self._held_position(source)
         )
+        passed = [offer for offer in listing.offers if offer.verdict is not Verdict.READ]
+        to_read = [offer for offer in listing.offers if offer.verdict is Verdict.READ]
         reports = []
-        for number, offer in enumerate(listing.offers, start=1):
+        for number, offer in enumerate(to_read, start=1):
             if self._turn.stopped():
-                break
-            reports.append(self._take(offer, last=number == len(listing.offers)))
+                return reports
+            reports.append(self._take(offer, last=number == len(to_read)))
             if reports[-1].status == PullStatus.HELD and offer.kind is Kind.DELTA:
-                break  # later deltas rest behind a held one
-        self._lease.write(lambda connection: self._well(connection, source, full=full))
-        return reports
+                return reports  # later deltas rest behind a held one
+        if any(report.status == PullStatus.FAILED for report in reports):
+            return reports  # an older snapshot may be the newest good one: look again
+        return reports + [self._passed_over(offer) for offer in passed]
 
     def _take(self, offer: Offer, *, last: bool) -> PullReport:
-        if offer.verdict is not Verdict.READ:
-            return self._passed_over(offer)
         pull_id = self._lease.write(lambda connection: self._begin(connection, offer))
         try:
             return self._read(offer, pull_id, last=last)
@@ -354,20 +369,20 @@ class _Puller:
 
         def work(connection: Connection) -> int:
             now = self._ledger.now(connection)
-            checkpoint = dict(offer.checkpoint())
             number = self._begin(connection, offer)
             pulls.change(
                 connection,
                 number,
                 status=status,
                 reason=offer.remark,
-                checkpoint=checkpoint,
                 decided_at=now,
                 ended_at=now,
             )
-            sources.change(
-                connection, self._source_id, checkpoint=checkpoint, last_pull_id=number
-            )
+            if status is PullStatus.UNCHANGED:
+                checkpoint = dict(offer.checkpoint())
+                sources.change(
+                    connection, self._source_id, checkpoint=checkpoint, last_pull_id=number
+                )
             return number
 
         number = self._lease.write(work)
@@ -443,7 +458,7 @@ class _Puller:
             error=error,
         )
 
-    def _well(self, connection: Connection, before: Source, *, full: bool) -> None:
+    def _well(self, connection: Connection, *, full: bool) -> None:
         now = self._ledger.now(connection)
         values: dict[str, object] = {"trouble": None, "trouble_reason": None}
         source = self._named(connection)
@@ -455,7 +470,7 @@ class _Puller:
             values["next_full_at"] = next_at(
                 cron=self._plan.full_cron, every=None, timezone=self._plan.timezone, now=now
             )
-        sources.change(connection, before.id, **values)
+        sources.change(connection, source.id, **values)
         failures.close_matching(
             connection, source=self._plan.name, kind=FailureKind.SOURCE, why="it works", now=now
         )

@@ -1,0 +1,181 @@
+"""The whole job once, in this process, with no broker: pull, deliver until nothing is due, confirm.
+
+Shares the ledger's limiter and leases with a service that may run beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from worker.errors import ExitCode, OmnitronUnreachable, WrongTarget
+from worker.ledger import levels, lists, target
+from worker.ledger.clock import boottime
+from worker.model import Delivered
+from worker.pull import PullReport, pull_source
+from worker.pull.lease import SourceBusy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from worker.bootstrap import Service
+    from worker.confirm import Confirmed
+    from worker.deliver import Courier, Run
+    from worker.model import ChannelPlan
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """What a sync did; left: levels that still must go; error: why Omnitron could not be used."""
+
+    pulls: Sequence[PullReport] = ()
+    delivered: Delivered = field(default_factory=Delivered)
+    confirmed: int = 0
+    held: int = 0
+    left: bool = False
+    reason: str = ""
+    errors: Sequence[OmnitronUnreachable] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What this run ends with."""
+        codes = [pull.exit_code for pull in self.pulls]
+        if self.delivered.parked or self.held:
+            codes.append(ExitCode.ATTENTION)
+        if self.left or self.errors:
+            codes.append(ExitCode.UNREACHABLE)
+        return ExitCode.worst(*codes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One sync. patience: seconds to wait in all for a paused target and for keys at rest."""
+
+    service: Service
+    names: Sequence[str]
+    full: bool = False
+    patience: float = 60.0
+    wait_confirm: float = 0.0
+    on_pull: Callable[[str, int], None] = lambda _label, _rows: None
+    on_deliver: Callable[[Delivered], None] = lambda _delivered: None
+
+    def run(self) -> SyncReport:
+        """Do it. Raises UsageError, WrongTarget, LedgerUnreachable; all else is in the report."""
+        for name in self.names:
+            self.service.source(name)
+        return self.service.run(self._run)
+
+    async def _run(self) -> SyncReport:
+        errors: list[OmnitronUnreachable] = []
+        usable = await self._prepared(errors)
+        pulled = [report for name in self.names for report in self._pull(name)]
+        delivered, left, reason = Delivered(), False, ""
+        if usable and self.service.target.writes:
+            delivered, left, reason = await self._deliver()
+        confirmed = await self._confirm(errors) if usable else 0
+        if not usable:
+            left = self._anything_due()
+        return SyncReport(
+            pulls=pulled,
+            delivered=delivered,
+            confirmed=confirmed,
+            held=sum(report.status == "held" for report in pulled),
+            left=left,
+            reason=reason,
+            errors=errors,
+        )
+
+    async def _prepared(self, errors: list[OmnitronUnreachable]) -> bool:
+        """Sign in, learn the stock lists, make sure that it is our Omnitron."""
+        try:
+            await prepare(self.service)
+        except WrongTarget:
+            raise
+        except OmnitronUnreachable as error:
+            errors.append(error)
+            return False
+        return True
+
+    def _pull(self, name: str) -> list[PullReport]:
+        turn = self.service.turn(name, full=self.full)
+        try:
+            return pull_source(replace(turn, on_progress=self.on_pull))
+        except SourceBusy as error:
+            log.warning("source_busy", source=name, reason=error.message)
+            return []
+
+    async def _deliver(self) -> tuple[Delivered, bool, str]:
+        courier = self.service.courier(on_progress=self.on_deliver)
+        return await drain(courier, patience=self.patience)
+
+    async def _confirm(self, errors: list[OmnitronUnreachable]) -> int:
+        total, until = 0, boottime() + self.wait_confirm
+        while True:
+            found = [await self._poll(channel) for channel in self.service.channels]
+            total += sum(one.confirmed for one in found if one is not None)
+            unreadable = [one.error for one in found if one is not None and one.error is not None]
+            waiting = sum(one.waiting for one in found if one is not None)
+            if unreadable or not waiting or boottime() >= until or self.service.stopped():
+                errors += unreadable
+                return total
+            await asyncio.sleep(min(0.5, max(until - boottime(), 0.0)))
+
+    async def _poll(self, channel: ChannelPlan) -> Confirmed | None:
+        return await self.service.watcher().poll(channel, force=True)
+
+    def _anything_due(self) -> bool:
+        with self.service.ledger.read() as connection:
+            return levels.any_due(connection)
+
+
+async def drain(courier: Courier, *, patience: float) -> tuple[Delivered, bool, str]:
+    """Deliver until nothing is due, waiting at most ``patience`` seconds in all.
+
+    Returns what was delivered, whether levels are left, and why.
+    """
+    total, waited = Delivered(), 0.0
+    while True:
+        run: Run = await courier.run(seconds=5.0)
+        total += run.delivered
+        if run.wait is None:
+            return total, False, run.reason
+        if courier.stopped() or waited + run.wait > patience:
+            return total, True, run.reason
+        waited += run.wait
+        await asyncio.sleep(run.wait)
+
+
+async def prepare(service: Service) -> None:
+    """Sign in, see that the ledger belongs to this Omnitron, and learn its stock lists.
+
+    Raises WrongTarget (before the first write) or an OmnitronUnreachable.
+    """
+    await service.client.sign_in()
+    require_target(service)
+    found = await service.client.stock_lists()
+
+    def keep(connection: Connection) -> None:
+        lists.seen(connection, found, now=service.ledger.now(connection))
+
+    service.ledger.write(keep)
+
+
+def require_target(service: Service) -> None:
+    """Raise WrongTarget where this ledger has sent to another Omnitron than the configured one."""
+    with service.ledger.read() as connection:
+        bound = target.base_url(connection)
+    wanted = service.target.base_url
+    if bound is not None and bound.rstrip("/") != wanted.rstrip("/"):
+        raise WrongTarget(
+            f"this ledger has sent to {bound}, the configuration names {wanted}",
+            remedy="another system: stocksync target rebind --new (everything goes again);"
+            " the same one under a new address: stocksync target rebind --moved",
+            place="omnitron.base_url",
+        )
