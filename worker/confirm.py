@@ -132,7 +132,10 @@ class Watcher:
                 identity=f"channel:{channel.id}",
                 reason=state.value,
                 message=message.format(
-                    channel=channel.id, count=len(of_state), sku=example.sku, seen=example.seen_stock
+                    channel=channel.id,
+                    count=len(of_state),
+                    sku=example.sku,
+                    seen=example.seen_stock,
                 ),
                 remedy=remedy,
                 stock_list=example.stock_list,
@@ -250,9 +253,7 @@ class _Look:
         """Ask for what still waits by its pks, those first that waited longest for a look."""
         with self._ledger.read() as connection:
             rows = confirmations.waiting(connection, self._channel.id, limit=_MOST_PER_POLL)
-            rows += confirmations.not_confirmed(
-                connection, self._channel.id, limit=_LOST_LOOKED_AT
-            )
+            rows += confirmations.not_confirmed(connection, self._channel.id, limit=_LOST_LOOKED_AT)
         for start in range(0, len(rows), LOOKUP_PKS):
             page = rows[start : start + LOOKUP_PKS]
             if not await self._look_up(page):

@@ -226,7 +226,9 @@ class Courier:
             if line.key in ours
         }
         levels.save(connection, (after.level for after in settled.values()))
-        lines = [_line(slip, line, settled.get(line), answers.get(line), now) for line in slip.lines]
+        lines = [
+            _line(slip, line, settled.get(line), answers.get(line), now) for line in slip.lines
+        ]
         batches.record(connection, lines)
         self._expect(connection, settled, answers, now)
         self._fail(connection, slip, settled, answers, now)
@@ -251,13 +253,9 @@ class Courier:
             for line, after in settled.items()
             if line in answers and answers[line].verdict is AnswerClass.ACCEPTED
         ]
-        failures.close_items(
-            connection, [item.key for item in accepted], why="accepted", now=now
-        )
+        failures.close_items(connection, [item.key for item in accepted], why="accepted", now=now)
         unreadable = {row.id: row.unreadable_seconds for row in channels.every(connection)}
-        confirmations.expect(
-            connection, accepted, self.channels, unreadable=unreadable, now=now
-        )
+        confirmations.expect(connection, accepted, self.channels, unreadable=unreadable, now=now)
 
     def _fail(
         self,
@@ -318,9 +316,7 @@ class Courier:
         now: float,
     ) -> None:
         row = target.read(connection, lock=True)
-        after = delivery.target_after(
-            row, answers.values(), watch=watch, plan=self.plan, now=now
-        )
+        after = delivery.target_after(row, answers.values(), watch=watch, plan=self.plan, now=now)
         if after.state != row.state:
             log.warning("target", state=after.state, reason=after.reason, was=row.state)
         target.save(connection, after)

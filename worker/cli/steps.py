@@ -66,7 +66,6 @@ def _document(report: SyncReport) -> dict[str, Any]:
 def _tables(session: Session, report: SyncReport) -> None:
     columns = ("source", "what", "status", "#read", "#changed", "#rejected", "reason")
     rows = [
-        (p.source, p.label, p.status, p.read, p.changed, p.rejected, p.reason)
-        for p in report.pulls
+        (p.source, p.label, p.status, p.read, p.changed, p.rejected, p.reason) for p in report.pulls
     ]
     session.out.print(table("pulls", columns, rows))

@@ -27,7 +27,9 @@ _ARRAYS = (
 )
 
 
-def insert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Any]) -> None:
+def insert(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Any]
+) -> None:
     """Insert tuples in the order of ``columns``; a row that is there already is an error."""
     insert_with(connection, table, columns, rows, conflict="")
 
@@ -39,12 +41,20 @@ def insert_new(
     insert_with(connection, table, columns, rows, conflict=" ON CONFLICT DO NOTHING")
 
 
-def upsert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Any]) -> None:
+def upsert(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Any]
+) -> None:
     """Insert tuples, or update the row that has their primary key."""
     keys = [column.name for column in table.primary_key]
     changes = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
     target = ", ".join(f'"{name}"' for name in keys)
-    insert_with(connection, table, columns, rows, conflict=f" ON CONFLICT ({target}) DO UPDATE SET {changes}")
+    insert_with(
+        connection,
+        table,
+        columns,
+        rows,
+        conflict=f" ON CONFLICT ({target}) DO UPDATE SET {changes}",
+    )
 
 
 def insert_with(

@@ -85,8 +85,20 @@ _ON_REPEAT = (
     " attempts = failure.attempts + 1, last_seen = excluded.last_seen,"
     + ", ".join(
         f' "{name}" = excluded."{name}"'
-        for name in ("message", "remedy", "file", "line", "column", "value", "raw", "status",
-                     "excerpt", "occurrences", "pull_id", "batch_id")
+        for name in (
+            "message",
+            "remedy",
+            "file",
+            "line",
+            "column",
+            "value",
+            "raw",
+            "status",
+            "excerpt",
+            "occurrences",
+            "pull_id",
+            "batch_id",
+        )
     )  # fmt: skip
 )
 
@@ -99,9 +111,7 @@ def identity_of(stock_list: int, sku: str, warehouse: str = "") -> str:
 def record(connection: Connection, failures: Iterable[NewFailure], *, now: float) -> None:
     """Open each failure, or count it on the one that is open already."""
     unique = {(f.source, f.kind, f.identity, f.reason): f for f in failures}
-    rows = [
-        (*(getattr(failure, name) for name in _GIVEN), now, now) for failure in unique.values()
-    ]
+    rows = [(*(getattr(failure, name) for name in _GIVEN), now, now) for failure in unique.values()]
     bulk.insert_with(connection, _table, _WRITTEN, rows, conflict=_ON_REPEAT)
 
 
@@ -174,9 +184,7 @@ def close_matching(
     before_pull: int | None = None,
 ) -> int:
     """Close a source's failures of one kind: of these identities, or not seen by this pull."""
-    condition = (
-        (_table.c.source == source) & (_table.c.kind == kind) & _table.c.closed_at.is_(None)
-    )
+    condition = (_table.c.source == source) & (_table.c.kind == kind) & _table.c.closed_at.is_(None)
     if identities is not None:
         condition &= _table.c.identity.in_(identities)
     if before_pull is not None:
@@ -198,9 +206,7 @@ def close_items(
             & (_table.c.kind == FailureKind.ITEM)
             & _table.c.closed_at.is_(None)
         )
-        connection.execute(
-            update(_table).where(condition).values(closed_at=now, closed_why=why)
-        )
+        connection.execute(update(_table).where(condition).values(closed_at=now, closed_why=why))
 
 
 def close_lists(
@@ -232,7 +238,9 @@ def _any_item_open(connection: Connection) -> bool:
 
 def _selected(connection: Connection, condition: Any, *, limit: int | None = None) -> list[Failure]:
     columns = [_table.c[name] for name in Failure._fields]
-    query = select(*columns).where(condition).order_by(_table.c.last_seen.desc(), _table.c.id.desc())
+    query = (
+        select(*columns).where(condition).order_by(_table.c.last_seen.desc(), _table.c.id.desc())
+    )
     if limit is not None:
         query = query.limit(limit)
     return [Failure._make(row) for row in connection.execute(query)]

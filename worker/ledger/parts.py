@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_CONTENT = "part.stock_list, part.sku, part.warehouse, part.quantity, part.unit, part.sold, part.extra"
+_CONTENT = (
+    "part.stock_list, part.sku, part.warehouse, part.quantity, part.unit, part.sold, part.extra"
+)
 _WRITTEN = (
     "source_id", "stock_list", "sku", "warehouse", "quantity", "unit", "sold", "extra",
     "pull_id", "place", "gone", "absent_pull_id",

@@ -97,9 +97,7 @@ def numbered(connection: Connection, pull_id: int) -> Pull | None:
     return None if row is None else _pull(row)
 
 
-def latest(
-    connection: Connection, *, source_id: int | None = None, limit: int = 50
-) -> list[Pull]:
+def latest(connection: Connection, *, source_id: int | None = None, limit: int = 50) -> list[Pull]:
     """The last pulls, newest first."""
     query = select(_table).order_by(_table.c.id.desc()).limit(limit)
     if source_id is not None:

@@ -78,9 +78,7 @@ def _shows(record: StockRecord, stock: int, unit_type: str | None) -> bool:
 def _same(expected: Expected, record: StockRecord) -> Seen:
     if not expected.other or _is_newer(expected, record):
         return Seen(sight=Sight.CONFIRMED, revision=expected.revision)
-    return Seen(
-        sight=Sight.PENDING, other=expected.other, other_modified=expected.other_modified
-    )
+    return Seen(sight=Sight.PENDING, other=expected.other, other_modified=expected.other_modified)
 
 
 def _is_newer(expected: Expected, record: StockRecord) -> bool:
@@ -125,8 +123,6 @@ def must_heal(
     if now < sent_at + settle:
         return False
     written_after = (
-        posted_at is None
-        or record.modified is None
-        or record.modified >= posted_at - CLOCK_SLACK
+        posted_at is None or record.modified is None or record.modified >= posted_at - CLOCK_SLACK
     )
     return written_after or now >= sent_at + LAG_SHARE * confirm_within

@@ -46,7 +46,9 @@ def recovered(target: Target, *, plan: TargetPlan, now: float) -> Target:
     if steps <= 0 or target.rate == plan.rate:
         return target
     rate = min(plan.rate, target.rate + steps * RECOVER_SHARE * plan.rate)
-    return target._replace(rate=rate, rate_changed_at=target.rate_changed_at + steps * RECOVER_EVERY)
+    return target._replace(
+        rate=rate, rate_changed_at=target.rate_changed_at + steps * RECOVER_EVERY
+    )
 
 
 def slice_of(target: Target) -> int:

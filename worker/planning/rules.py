@@ -72,9 +72,7 @@ def plain(number: Decimal) -> str:
     return "0" if text in {"-0", ""} else text
 
 
-def level_value(
-    parts: Sequence[Said], *, rules: Rules, units: Mapping[str, str]
-) -> Value | Broken:
+def level_value(parts: Sequence[Said], *, rules: Rules, units: Mapping[str, str]) -> Value | Broken:
     """The value of a level out of all parts of its key.
 
     Sum of the parts (a negative one counts as it is, the sum never below 0) less the buffer, then

@@ -113,7 +113,9 @@ class Applier:
                 changed.append(after)
                 appeared.append(key)
         levels.save(connection, changed)
-        failures.close_items(connection, self._unparked(appeared, there), why="newer value", now=now)
+        failures.close_items(
+            connection, self._unparked(appeared, there), why="newer value", now=now
+        )
         failures.record(connection, broken, now=now)
 
     def _unparked(self, keys: list[Key], there: dict[Key, Level]) -> list[Key]:

@@ -314,9 +314,7 @@ class Comparer:
         counts["zeroed"] += after == 0 < before
 
 
-def _by_key(
-    rows: Sequence[tuple[Any, ...]], keys: set[Key]
-) -> dict[Key, list[tuple[Any, ...]]]:
+def _by_key(rows: Sequence[tuple[Any, ...]], keys: set[Key]) -> dict[Key, list[tuple[Any, ...]]]:
     found: dict[Key, list[tuple[Any, ...]]] = {}
     for row in rows:
         if row[:2] in keys:

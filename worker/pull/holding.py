@@ -96,9 +96,7 @@ def _decide(ledger: Ledger, connection: Connection, held: Pull, actor: str) -> N
     events.record(connection, actor=actor, action="approve", subject=f"pull {held.id}", now=now)
 
 
-def _drop(
-    ledger: Ledger, connection: Connection, held: Pull, actor: str, *, skip: bool
-) -> None:
+def _drop(ledger: Ledger, connection: Connection, held: Pull, actor: str, *, skip: bool) -> None:
     now = ledger.now(connection)
     reason = f"discarded by {actor}"
     pulls.change(

@@ -68,9 +68,7 @@ class Lease:
 
         def guarded(connection: Connection) -> T:
             until = self._ledger.now(connection) + SECONDS
-            if not sources.keep_lease(
-                connection, self._source_id, token=self._token, until=until
-            ):
+            if not sources.keep_lease(connection, self._source_id, token=self._token, until=until):
                 raise LeaseLost(self._name)
             return work(connection)
 

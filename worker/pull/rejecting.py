@@ -56,9 +56,7 @@ def _of_row(source: str, offer: Offer, pull_id: int, reject: Reject) -> NewFailu
     )
 
 
-def _of_crowd(
-    source: str, offer: Offer, pull_id: int, first: Reject, count: int
-) -> NewFailure:
+def _of_crowd(source: str, offer: Offer, pull_id: int, first: Reject, count: int) -> NewFailure:
     return NewFailure(
         kind=FailureKind.ROW,
         identity=f"all:{first.reason}",

@@ -245,9 +245,7 @@ class _Puller:
         def work(connection: Connection) -> None:
             self._supersede_held(connection, source)
             values = self._decided(offer, counts, found)
-            pulls.change(
-                connection, pull_id, status=PullStatus.HELD, reason=reason, **values
-            )
+            pulls.change(connection, pull_id, status=PullStatus.HELD, reason=reason, **values)
             sources.change(connection, source.id, held_pull_id=pull_id, last_pull_id=pull_id)
 
         superseded = self._held_position(source)
@@ -416,9 +414,7 @@ class _Puller:
         def work(connection: Connection) -> None:
             pulls.forget_rows(connection, pull_id)
             now = self._ledger.now(connection)
-            pulls.change(
-                connection, pull_id, status=PullStatus.FAILED, reason=reason, ended_at=now
-            )
+            pulls.change(connection, pull_id, status=PullStatus.FAILED, reason=reason, ended_at=now)
             sources.change(connection, self._source_id, last_pull_id=pull_id)
 
         self._lease.write(work)
