@@ -155,11 +155,16 @@ async def drain(courier: Courier, *, patience: float) -> tuple[Delivered, bool, 
 async def prepare(service: Service) -> None:
     """Sign in, see that the ledger belongs to this Omnitron, and learn its stock lists.
 
-    Raises WrongTarget (before the first write) or an OmnitronUnreachable.
+    Lists that cannot be read now only delay warehouses that are looked up by code. Raises
+    WrongTarget (before the first write) or an OmnitronUnreachable.
     """
     await service.client.sign_in()
     require_target(service)
-    found = await service.client.stock_lists()
+    try:
+        found = await service.client.stock_lists()
+    except OmnitronUnreachable as error:
+        log.warning("stock_lists_unread", reason=error.message)
+        return
 
     def keep(connection: Connection) -> None:
         lists.seen(connection, found, now=service.ledger.now(connection))
