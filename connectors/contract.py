@@ -19,7 +19,7 @@ Checkpoint = Mapping[str, Any]
 """Where reading goes on; JSON, made and understood by one connector only, opaque to others."""
 
 Position = Mapping[str, Any]
-"""Which offer this is (file name and hash, cursor range); JSON, kept with the pull, for `settle`."""
+"""Which offer this is (file and hash, cursor range); JSON, kept with the pull, for `settle`."""
 
 
 class Kind(enum.StrEnum):

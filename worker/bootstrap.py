@@ -208,7 +208,7 @@ def build(
     redaction = configure_logs(
         settings.log.level,
         settings.log.format,
-        instance=settings.instance,
+        instance=settings.instance or "",
         zone=settings.zone,
         secrets=loaded.secrets(),
     )

@@ -72,7 +72,8 @@ class Watcher:
         try:
             return await self._look(channel)
         except OmnitronUnreachable as error:
-            return self.ledger.write(lambda tx: self._unreadable(tx, channel, error))
+            fault = error
+            return self.ledger.write(lambda tx: self._unreadable(tx, channel, fault))
         finally:
             self.ledger.write(lambda tx: channels.end_lease(tx, channel.id, token=token))
 
@@ -189,8 +190,10 @@ _LOST = (
     ),
     (
         ConfirmState.OVERWRITTEN,
-        "{count} levels in channel {channel} were changed by somebody else after we sent them,"
-        " {sku} for one (it shows {seen})",
+        (
+            "{count} levels in channel {channel} were changed by somebody else after we sent them,"
+            " {sku} for one (it shows {seen})"
+        ),
         "find who else writes stock; the ERP's next change goes out as always",
     ),
 )

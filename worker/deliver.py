@@ -42,11 +42,12 @@ if TYPE_CHECKING:
     from worker.model import ChannelPlan, TargetPlan
     from worker.omnitron.client import OmnitronClient
     from worker.planning.delivery import Settled, Watch
-    from worker.planning.levels import Level
 
 log = structlog.get_logger(__name__)
 
 _MARGIN = 5.0
+_TICK = 0.001
+_GLANCE = 0.5
 _TURN_AHEAD = 2.0
 """A claim whose first slot is further ahead than this is left to a later turn."""
 
@@ -125,15 +126,13 @@ class Courier:
         batch_id = batches.open_batch(
             connection, token=token, worker=worker_name(), now=now, lease_until=now + self.lease
         )
-        lines = levels.claim(
-            connection,
+        ticket = levels.Ticket(
             token=token,
-            until=now + self.lease,
             batch_id=batch_id,
-            limit=limiter.slice_of(row),
-            now=now,
+            until=now + self.lease,
             raises=row.raises_paused_until <= now,
         )
+        lines = levels.claim(connection, ticket, limit=limiter.slice_of(row), now=now)
         if not lines:
             batches.drop(connection, batch_id)
             return self._rest(connection, now)
@@ -189,8 +188,9 @@ class Courier:
             watch.see(line, answers[line])
 
     async def _until(self, moment: float, watch: Watch) -> None:
-        while (ahead := moment - boottime()) > 0.001 and not (watch.stopped or self.stopped()):  # noqa: PLR2004 - a millisecond
-            await asyncio.sleep(min(ahead, 0.5))
+        # a stop comes from a signal, which sets no event of this loop: glance at it now and then
+        while (ahead := moment - boottime()) > _TICK and not (watch.stopped or self.stopped()):  # noqa: ASYNC110
+            await asyncio.sleep(min(ahead, _GLANCE))
 
     async def _upsert(self, line: Claimed) -> Outcome:
         try:

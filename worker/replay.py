@@ -1,4 +1,4 @@
-"""The replay step: make parked levels due again. One function over keys, however they are chosen."""
+"""The replay step: make parked levels due again, by keys, however these are chosen."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def keys_of_batch(connection: Connection, batch_id: int) -> list[Key]:
     return [Key(line.stock_list, line.sku) for line in lines if line.outcome in unsent]
 
 
-def replay(
+def replay(  # noqa: PLR0913 - what to replay, who, and how, all by name
     ledger: Ledger,
     keys: Iterable[Key],
     *,

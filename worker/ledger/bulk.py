@@ -94,8 +94,8 @@ def by_keys(
     for page in paged(sorted(keys)):
         if connection.dialect.name == "sqlite":
             source = (
-                "(SELECT json_extract(value, '$[0]') AS stock_list, json_extract(value, '$[1]') AS sku"
-                " FROM json_each(?))"
+                "(SELECT json_extract(value, '$[0]') AS stock_list,"
+                " json_extract(value, '$[1]') AS sku FROM json_each(?))"
             )
             bound: tuple[object, ...] = (orjson.dumps(page, default=tuple).decode(), *arguments)
             yield from connection.exec_driver_sql(statement.format(keys=source), bound)

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 try:  # the system's SQLite may have the WAL bug; the wheel brings a newer one where there is one
-    import pysqlite3 as sqlite_module
+    import pysqlite3 as _sqlite
 except ImportError:  # pragma: no cover - depends on the platform
-    sqlite_module = sqlite3
+    _sqlite = sqlite3
+
+sqlite_module: Any = _sqlite
+"""The newest SQLite there is, by the interface of the standard module."""
 
 T = TypeVar("T")
 
@@ -36,6 +39,11 @@ WAL_SAFE = (3, 51, 3)
 BUSY_SECONDS = 30
 _TRIES = 6
 _AGAIN = {"40001", "40P01", "55P03"}
+_POSTGRES_OPTIONS = {
+    "timezone": "UTC",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "60s",
+}
 _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph"}
 
 
@@ -121,7 +129,7 @@ class Ledger:
     def _written(self, work: Callable[[Connection], T]) -> T:
         lock = exclusive(self.lock_path) if self.lock_path else contextlib.nullcontext()
         with lock, self.engine.connect() as connection:
-            connection = connection.execution_options(stocksync_write=True)
+            connection.execution_options(stocksync_write=True)
             with connection.begin():
                 return work(connection)
 
@@ -137,7 +145,7 @@ class Ledger:
         arguments = {
             "connect_timeout": 5,
             "application_name": "stocksync",
-            "options": "-c timezone=UTC -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s",
+            "options": " ".join(f"-c {name}={value}" for name, value in _POSTGRES_OPTIONS.items()),
         }
         return create_engine(
             self.url, connect_args=arguments, pool_size=2, max_overflow=4, pool_pre_ping=True

@@ -39,4 +39,4 @@ def about(connection: Connection, *subjects: str, limit: int = 200) -> list[Even
     columns = [_table.c[name] for name in Event._fields]
     query = select(*columns).where(_table.c.subject.in_(subjects)).order_by(_table.c.id.desc())
     rows = connection.execute(query.limit(limit))
-    return [Event(*row[:5], detail=json.loads(row.detail or "{}")) for row in rows]
+    return [Event(*row)._replace(detail=json.loads(row.detail or "{}")) for row in rows]

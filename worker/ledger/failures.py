@@ -1,4 +1,4 @@
-"""Failures: one open row per (source, kind, identity, reason); repeats count, nothing multiplies."""
+"""Failures: one open row per (source, kind, identity, reason); a repeat counts on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worker.model import FailureKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 _table = schema.failure
 RAW_LIMIT = 2_048
@@ -80,26 +80,11 @@ _GIVEN = (
     "batch_id",
 )  # fmt: skip
 _WRITTEN = (*_GIVEN, "first_seen", "last_seen")
+_IDENTIFYING = ("source", "kind", "identity", "reason", "stock_list", "sku", "warehouse")
 _ON_REPEAT = (
     " ON CONFLICT (source, kind, identity, reason) WHERE closed_at IS NULL DO UPDATE SET"
     " attempts = failure.attempts + 1, last_seen = excluded.last_seen,"
-    + ", ".join(
-        f' "{name}" = excluded."{name}"'
-        for name in (
-            "message",
-            "remedy",
-            "file",
-            "line",
-            "column",
-            "value",
-            "raw",
-            "status",
-            "excerpt",
-            "occurrences",
-            "pull_id",
-            "batch_id",
-        )
-    )  # fmt: skip
+    + ",".join(f' "{name}" = excluded."{name}"' for name in _GIVEN if name not in _IDENTIFYING)
 )
 
 
@@ -130,7 +115,7 @@ def open_ones(
 ) -> list[Failure]:
     """Open failures, the latest first."""
     wanted = {"source": source, "kind": kind, "reason": reason}
-    condition = _table.c.closed_at.is_(None)
+    condition: ColumnElement[bool] = _table.c.closed_at.is_(None)
     for name, value in wanted.items():
         if value is not None:
             condition &= _table.c[name] == value
@@ -173,7 +158,7 @@ def close(connection: Connection, ids: Sequence[int], *, why: str, now: float) -
     return connection.execute(statement).rowcount
 
 
-def close_matching(
+def close_matching(  # noqa: PLR0913 - every one narrows the choice, by name
     connection: Connection,
     *,
     source: str,
@@ -213,8 +198,8 @@ def close_lists(
     connection: Connection, stock_lists: Iterable[int], *, why: str, now: float
 ) -> None:
     """Close the failures about whole stock lists."""
-    condition = _table.c.identity.in_([f"list:{number}" for number in stock_lists])
-    condition &= _table.c.closed_at.is_(None)
+    identities = [f"list:{number}" for number in stock_lists]
+    condition = _table.c.identity.in_(identities) & _table.c.closed_at.is_(None)
     connection.execute(update(_table).where(condition).values(closed_at=now, closed_why=why))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.ledger import bulk, schema
@@ -64,48 +65,41 @@ def _by_key(level: Level) -> tuple[int, str]:
     return level.stock_list, level.sku
 
 
-def claim(
-    connection: Connection,
-    *,
-    token: str,
-    until: float,
-    batch_id: int,
-    limit: int,
-    now: float,
-    raises: bool = True,
-) -> list[Claimed]:
-    """Claim up to ``limit`` levels in one statement: nine tenths by rank, one tenth the oldest.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """Under which token and batch, and until when (ledger time), levels are claimed.
 
-    raises: whether levels that would rise may go (`target pause --raises`). What comes back is
-    what is sent.
+    raises: whether levels that would rise may go (`target pause --raises`).
+    """
+
+    token: str
+    batch_id: int
+    until: float
+    raises: bool = True
+
+
+def claim(connection: Connection, ticket: Ticket, *, limit: int, now: float) -> list[Claimed]:
+    """Claim up to ``limit`` levels: nine tenths by rank, one tenth the oldest.
+
+    What comes back is what is sent.
     """
     oldest = limit // 10
     wanted = (("rank, due_since", limit - oldest), ("due_since", oldest))
     claimed: list[Claimed] = []
     for order, count in wanted:
         if count:
-            claimed += _claim(
-                connection, order, token, until, batch_id, count, now=now, raises=raises
-            )
+            claimed += _claim(connection, ticket, order=order, limit=count, now=now)
     return claimed
 
 
 def _claim(
-    connection: Connection,
-    order: str,
-    token: str,
-    until: float,
-    batch_id: int,
-    limit: int,
-    *,
-    now: float,
-    raises: bool,
+    connection: Connection, ticket: Ticket, *, order: str, limit: int, now: float
 ) -> list[Claimed]:
     condition = (
         f"{CAN_GO} AND not_before <= ? AND withheld_until <= ? AND NOT retired"
         " AND stock_list NOT IN (SELECT id FROM stock_list WHERE stopped_until > ?)"
     )
-    if not raises:
+    if not ticket.raises:
         condition += " AND rank = 0"
     pick = f"SELECT stock_list, sku FROM level WHERE {condition} ORDER BY {order} LIMIT ?"
     change = "claim_token = ?, claim_until = ?, batch_id = ?"
@@ -113,22 +107,24 @@ def _claim(
         "level.stock_list, level.sku, level.stock, level.unit_type, level.sold, level.extra,"
         " level.revision, level.rank, level.attempts"
     )
+    claims: tuple[object, ...] = (ticket.token, ticket.until, ticket.batch_id)
+    picks: tuple[object, ...] = (now, now, now, limit)
     if connection.dialect.name == "sqlite":
         statement = (
             f"UPDATE level SET {change} WHERE (stock_list, sku) IN ({pick})"
             f" RETURNING {result.replace('level.', '')}"
         )
-        arguments = (token, until, batch_id, now, now, now, limit)
+        arguments = claims + picks
     else:
-        statement = bulk.driver_sql(
-            connection,
+        statement = (
             f"WITH picked AS MATERIALIZED ({pick} FOR UPDATE SKIP LOCKED)"
             f" UPDATE level SET {change} FROM picked"
             " WHERE level.stock_list = picked.stock_list AND level.sku = picked.sku"
-            f" RETURNING {result}",
+            f" RETURNING {result}"
         )
-        arguments = (now, now, now, limit, token, until, batch_id)  # type: ignore[assignment]
-    return [_claimed(row) for row in connection.exec_driver_sql(statement, arguments)]
+        arguments = picks + claims
+    rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), arguments)
+    return [_claimed(row) for row in rows]
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:

@@ -12,7 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from worker.errors import LedgerNotReady, UsageError
-from worker.ledger.database import SqliteClock, network_filesystem
+from worker.ledger.clock import SqliteClock
+from worker.ledger.database import network_filesystem
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

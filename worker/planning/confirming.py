@@ -106,7 +106,7 @@ def _latest(one: float | None, other: float | None) -> float | None:
     return max(known, default=None)
 
 
-def must_heal(
+def must_heal(  # noqa: PLR0913 - moments and spans, all by name
     record: StockRecord,
     *,
     posted_at: float | None,

@@ -85,7 +85,17 @@ def state_of(level: Level, *, now: float, open_for_sending: bool) -> LevelState:
 def created(key: Key, value: Value, *, source_id: int, pull_id: int, now: float) -> Level:
     """A level that its source states for the first time."""
     return Level(
-        *key, source_id, *value, pull_id=pull_id, changed_at=now, revision=1, due_since=now
+        stock_list=key.stock_list,
+        sku=key.sku,
+        source_id=source_id,
+        stock=value.stock,
+        unit_type=value.unit_type,
+        sold=value.sold,
+        extra=value.extra,
+        pull_id=pull_id,
+        changed_at=now,
+        revision=1,
+        due_since=now,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from worker.ledger import failures, levels, parts, pulls, sources
@@ -37,7 +38,7 @@ class Applier:
     def run(self) -> None:
         """Apply what is left of the pages, then end the pull. Raises LeaseLost."""
         for number in range(self.pull.pages_applied + 1, self.pull.pages + 1):
-            self.lease.write(lambda connection, number=number: self._page(connection, number))
+            self.lease.write(partial(self._page, number=number))
         self.lease.write(self._end)
 
     def _end(self, connection: Connection) -> None:
@@ -57,22 +58,16 @@ class Applier:
                 snapshot_rows=self.pull.read,
             )
 
-    def _page(self, connection: Connection, number: int) -> None:
+    def _page(self, connection: Connection, *, number: int) -> None:
         now = self.ledger.now(connection)
         rows = pulls.page(connection, self.pull.id, number)
         keys = {Key(row.stock_list or 0, row.sku or "") for row in rows}
         there = levels.by_keys(connection, keys, lock=True)
-        self._write_parts(connection, rows, keys, there)
+        self._write_parts(connection, rows, keys)
         self._write_levels(connection, rows, keys, there, now)
         pulls.change(connection, self.pull.id, pages_applied=number)
 
-    def _write_parts(
-        self,
-        connection: Connection,
-        rows: list[PullRow],
-        keys: set[Key],
-        there: dict[Key, Level],
-    ) -> None:
+    def _write_parts(self, connection: Connection, rows: list[PullRow], keys: set[Key]) -> None:
         known = {
             part[:3]: part
             for of_key in parts.by_keys(connection, self.pull.source_id, keys).values()
@@ -80,7 +75,7 @@ class Applier:
         }
         changed = []
         for row in rows:
-            name = (row.stock_list, row.sku, row.warehouse)
+            name = (row.stock_list or 0, row.sku or "", row.warehouse or "")
             before = known.get(name)
             stale = before is not None and before.pull_id >= self.pull.id
             if row.change == "rules" or stale:

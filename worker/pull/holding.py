@@ -43,7 +43,7 @@ def approve(
     return _report(plan.name, held, PullStatus.APPLIED)
 
 
-def discard(
+def discard(  # noqa: PLR0913 - what to drop, who, and how, all by name
     ledger: Ledger,
     connector: Connector,
     plan: SourcePlan,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -83,6 +83,17 @@ class Turn:
     stopped: Callable[[], bool] = lambda: False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """An offer that was read to its end and compared: what a decision is made of."""
+
+    offer: Offer
+    source: Source
+    pull_id: int
+    counts: PullCounts
+    found: Comparison
+
+
 def pull_source(turn: Turn) -> list[PullReport]:
     """Pull everything that the source offers now; one report per offer.
 
@@ -117,7 +128,7 @@ class _Puller:
         return reports
 
     def _offers(self) -> list[PullReport]:
-        """Take what is offered; look again after an unreadable one, for it may have hidden others."""
+        """Take what is offered; look again after an unreadable one: it may have hidden others."""
         reports: list[PullReport] = []
         failed: set[str] = set()
         full = self._turn.full or self._full_is_due(self._source())
@@ -139,7 +150,7 @@ class _Puller:
         )
         passed = [offer for offer in listing.offers if offer.verdict is not Verdict.READ]
         to_read = [offer for offer in listing.offers if offer.verdict is Verdict.READ]
-        reports = []
+        reports: list[PullReport] = []
         for number, offer in enumerate(to_read, start=1):
             if self._turn.stopped():
                 return reports
@@ -179,9 +190,8 @@ class _Puller:
                 connection, failures_found, now=self._ledger.now(connection)
             )
         )
-        if reasons:
-            return self._hold(offer, source, pull_id, counts, found, reasons)
-        return self._apply(offer, source, pull_id, counts, found, last=last)
+        read = _Read(offer=offer, source=source, pull_id=pull_id, counts=counts, found=found)
+        return self._hold(read, reasons) if reasons else self._apply(read, last=last)
 
     def _compare(
         self, offer: Offer, source: Source, pull_id: int, reading: Reading, scratch: Scratch
@@ -231,79 +241,64 @@ class _Puller:
         )
         return reasons_to_hold(weighed, guard)
 
-    def _hold(
-        self,
-        offer: Offer,
-        source: Source,
-        pull_id: int,
-        counts: PullCounts,
-        found: Comparison,
-        reasons: Sequence[str],
-    ) -> PullReport:
-        reason = "; ".join(reasons)
+    def _hold(self, read: _Read, reasons: Sequence[str]) -> PullReport:
+        reason, number = "; ".join(reasons), read.pull_id
 
         def work(connection: Connection) -> None:
-            self._supersede_held(connection, source)
-            values = self._decided(offer, counts, found)
-            pulls.change(connection, pull_id, status=PullStatus.HELD, reason=reason, **values)
-            sources.change(connection, source.id, held_pull_id=pull_id, last_pull_id=pull_id)
+            self._supersede_held(connection, read.source)
+            values = self._decided(read)
+            pulls.change(connection, number, status=PullStatus.HELD, reason=reason, **values)
+            sources.change(connection, read.source.id, held_pull_id=number, last_pull_id=number)
 
-        superseded = self._held_position(source)
+        superseded = self._held_position(read.source)
         self._lease.write(work)
         if superseded is not None:
             self._settle(superseded, Settlement.SUPERSEDED, "a newer snapshot took its place")
-        log.error("pull_held", source=self._plan.name, pull=pull_id, reason=reason)
-        return self._report(offer, pull_id, PullStatus.HELD, counts, reason)
+        log.error("pull_held", source=self._plan.name, pull=number, reason=reason)
+        return self._report(read, PullStatus.HELD, reason)
 
-    def _apply(
-        self,
-        offer: Offer,
-        source: Source,
-        pull_id: int,
-        counts: PullCounts,
-        found: Comparison,
-        *,
-        last: bool,
-    ) -> PullReport:
-        superseded = self._held_position(source)
-        good = sorted(found.good_again)
-
-        def work(connection: Connection) -> None:
-            now = self._ledger.now(connection)
-            self._supersede_held(connection, source)
-            values = self._decided(offer, counts, found)
-            decide_applying(connection, source.id, pull_id, now=now, **values)
-            self._close_healed(connection, offer, pull_id, good, now)
-
-        self._lease.write(work)
-        with self._ledger.read() as connection:
-            decided = pulls.numbered(connection, pull_id)
-        if decided is None:  # pragma: no cover - it was written a line above
-            raise AssertionError(pull_id)
-        withhold = 0.0 if last else SECONDS
-        Applier(
-            ledger=self._ledger, lease=self._lease, plan=self._plan, pull=decided, withhold=withhold
-        ).run()
-        if not found.pages:
+    def _apply(self, read: _Read, *, last: bool) -> PullReport:
+        superseded = self._held_position(read.source)
+        self._lease.write(lambda connection: self._decide(connection, read))
+        self._applier(read.pull_id, withhold=0.0 if last else SECONDS).run()
+        status = PullStatus.APPLIED if read.found.pages else PullStatus.UNCHANGED
+        if status is PullStatus.UNCHANGED:
             self._lease.write(
-                lambda connection: pulls.change(connection, pull_id, status=PullStatus.UNCHANGED)
+                lambda connection: pulls.change(connection, read.pull_id, status=status)
             )
         if superseded is not None:
             self._settle(superseded, Settlement.SUPERSEDED, "a newer snapshot took its place")
-        status = PullStatus.APPLIED if found.pages else PullStatus.UNCHANGED
-        self._settle(offer.position, Settlement(status.value))
+        self._settle(read.offer.position, Settlement(status.value))
+        report = self._report(read, status, None)
         log.info(
             "pull_applied",
             source=self._plan.name,
-            pull=pull_id,
-            read=counts.read,
-            changed=_changed(counts),
-            rejected=counts.rejected,
+            pull=read.pull_id,
+            read=report.read,
+            changed=report.changed,
+            rejected=report.rejected,
             status=status.value,
         )
-        return self._report(offer, pull_id, status, counts, None)
+        return report
 
-    def _decided(self, offer: Offer, counts: PullCounts, found: Comparison) -> dict[str, object]:
+    def _decide(self, connection: Connection, read: _Read) -> None:
+        now = self._ledger.now(connection)
+        self._supersede_held(connection, read.source)
+        values = self._decided(read)
+        decide_applying(connection, read.source.id, read.pull_id, now=now, **values)
+        self._close_healed(connection, read, now)
+
+    def _applier(self, pull_id: int, *, withhold: float) -> Applier:
+        with self._ledger.read() as connection:
+            decided = pulls.numbered(connection, pull_id)
+        if decided is None:  # pragma: no cover - it was decided just now
+            raise AssertionError(pull_id)
+        return Applier(
+            ledger=self._ledger, lease=self._lease, plan=self._plan, pull=decided, withhold=withhold
+        )
+
+    def _decided(self, read: _Read) -> dict[str, object]:
+        counts = read.counts
         raised = sum(of.raised + of.created for of in counts.lists.values())
         return {
             "counts": counts,
@@ -312,29 +307,22 @@ class _Puller:
             "zeroed": sum(of.zeroed for of in counts.lists.values()),
             "missing": sum(of.missing for of in counts.lists.values()),
             "rejected": counts.rejected,
-            "checkpoint": dict(offer.checkpoint()),
+            "checkpoint": dict(read.offer.checkpoint()),
             "fingerprint": self._plan.fingerprint,
-            "pages": found.pages,
+            "pages": read.found.pages,
             "backfill": raised > BACKFILL_FROM,
         }
 
-    def _close_healed(
-        self,
-        connection: Connection,
-        offer: Offer,
-        pull_id: int,
-        good: Sequence[str],
-        now: float,
-    ) -> None:
-        name = self._plan.name
-        if offer.kind is Kind.SNAPSHOT:
+    def _close_healed(self, connection: Connection, read: _Read, now: float) -> None:
+        name, good = self._plan.name, sorted(read.found.good_again)
+        if read.offer.kind is Kind.SNAPSHOT:
             failures.close_matching(
                 connection,
                 source=name,
                 kind=FailureKind.ROW,
                 why="a later snapshot reads well",
                 now=now,
-                before_pull=pull_id,
+                before_pull=read.pull_id,
             )
         elif good:
             failures.close_matching(
@@ -344,7 +332,7 @@ class _Puller:
                 why="a later row was applied",
                 now=now,
                 identities=good[:5_000],
-                before_pull=pull_id,
+                before_pull=read.pull_id,
             )
 
     def _supersede_held(self, connection: Connection, source: Source) -> None:
@@ -385,7 +373,7 @@ class _Puller:
 
         number = self._lease.write(work)
         self._settle(offer.position, Settlement(offer.verdict.value), offer.remark)
-        return self._report(offer, number, status, PullCounts(), offer.remark)
+        return self._bare_report(offer, number, status, offer.remark)
 
     def _failed(self, offer: Offer, pull_id: int, error: SourceUnreadable) -> PullReport:
         self._give_up(pull_id, error.message)
@@ -406,9 +394,8 @@ class _Puller:
         )
         self._settle(offer.position, Settlement.FAILED, f"{error.message}\n{error.remedy}")
         log.error("pull_failed", source=self._plan.name, pull=pull_id, reason=error.message)
-        return self._report(
-            offer, pull_id, PullStatus.FAILED, PullCounts(), error.message, error=error
-        )
+        report = self._bare_report(offer, pull_id, PullStatus.FAILED, error.message)
+        return replace(report, error=error)
 
     def _give_up(self, pull_id: int, reason: str) -> None:
         def work(connection: Connection) -> None:
@@ -565,34 +552,32 @@ class _Puller:
             )
         return source
 
-    def _report(
-        self,
-        offer: Offer,
-        pull_id: int,
-        status: PullStatus,
-        counts: PullCounts,
-        reason: str | None,
-        *,
-        error: ConnectorError | None = None,
+    def _report(self, read: _Read, status: PullStatus, reason: str | None) -> PullReport:
+        counts = read.counts
+        return replace(
+            self._bare_report(read.offer, read.pull_id, status, reason),
+            read=counts.read,
+            changed=_changed(counts),
+            rejected=counts.rejected,
+            missing=sum(of.missing for of in counts.lists.values()),
+        )
+
+    def _bare_report(
+        self, offer: Offer, pull_id: int, status: PullStatus, reason: str | None
     ) -> PullReport:
         return PullReport(
             source=self._plan.name,
             label=offer.label,
             status=status.value,
             pull_id=pull_id,
-            read=counts.read,
-            changed=_changed(counts),
-            rejected=counts.rejected,
-            missing=sum(of.missing for of in counts.lists.values()),
             reason=reason,
-            error=error,
         )
 
 
 def decide_applying(
     connection: Connection, source_id: int, pull_id: int, *, now: float, **values: object
 ) -> None:
-    """The one transaction that decides a pull: its differences are durable, the checkpoint moves."""
+    """Decide a pull, in one transaction: its differences are durable, the checkpoint moves."""
     pulls.change(
         connection, pull_id, status=PullStatus.APPLYING, decided_at=now, reason=None, **values
     )
