@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +23,7 @@ from worker.confirm import Watcher
 from worker.deliver import Courier
 from worker.errors import UsageError
 from worker.ledger import Ledger, channels, migrating, sources, target
-from worker.omnitron.access import Credentials, FixedToken, Password
+from worker.omnitron.access import Credentials, FixedToken, LoginSlot, Password, always
 from worker.omnitron.client import OmnitronClient
 from worker.planning import limiter
 from worker.pull import Turn
@@ -52,6 +53,11 @@ class Service:
     stopped: Callable[[], bool] = lambda: False
     _runners: dict[int, asyncio.Runner] = field(default_factory=dict)
     _clients: dict[int, OmnitronClient] = field(default_factory=dict)
+
+    @property
+    def instance(self) -> str:
+        """The name of this installation: configured, else a fingerprint of the ledger's place."""
+        return self.loaded.settings.instance or fingerprint(self.ledger.place)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -142,14 +148,24 @@ class Service:
     def client(self) -> OmnitronClient:
         """This process's one client; a forked child makes its own."""
         if os.getpid() not in self._clients:
-            self._clients[os.getpid()] = OmnitronClient(
-                self.target.base_url,
-                self._credentials,
-                timeout=self.target.timeout,
-                max_in_flight=self.target.max_in_flight,
-                on_login=self._login_slot,
-            )
+            self._clients[os.getpid()] = self._connected(self._login_slot)
         return self._clients[os.getpid()]
+
+    def lone_client(self) -> OmnitronClient:
+        """A client that asks no ledger for its login, for `check` before there is a ledger.
+
+        The caller closes it.
+        """
+        return self._connected(always)
+
+    def _connected(self, on_login: LoginSlot) -> OmnitronClient:
+        return OmnitronClient(
+            self.target.base_url,
+            self._credentials,
+            timeout=self.target.timeout,
+            max_in_flight=self.target.max_in_flight,
+            on_login=on_login,
+        )
 
     def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run a coroutine on this process's one event loop."""
@@ -213,6 +229,11 @@ def build(
         secrets=loaded.secrets(),
     )
     return Service(loaded=loaded, redaction=redaction, stopped=stopped)
+
+
+def fingerprint(place: str) -> str:
+    """Eight characters that tell one ledger from another, the same in every process."""
+    return hashlib.sha256(place.encode()).hexdigest()[:8]
 
 
 def actor(environ: Mapping[str, str] | None = None) -> str:
