@@ -179,6 +179,13 @@ class Connector(Protocol):
         Raises SourceUnreachable if the tidying must be tried again; the ledger stays decided.
         """
 
+    def checkpoint_at(self, cursor: str, checkpoint: Checkpoint | None = None) -> Checkpoint:
+        """Build the checkpoint to go on from a place as a person writes it (`sources rewind`).
+
+        cursor: a file name, a moment, a number. checkpoint: the present one.
+        Raises SourceMisconfigured for what is no such place.
+        """
+
     def check(self) -> Sequence[Finding]:
         """Try the source without side effects; never raises for what it is there to find out."""
 

@@ -16,7 +16,7 @@ from worker.ledger import levels, lists, target
 from worker.ledger.clock import boottime
 from worker.model import Delivered
 from worker.pull import PullReport, pull_source
-from worker.pull.lease import SourceBusy
+from worker.pull.lease import SourceBusy, SourcePaused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,6 +107,8 @@ class Job:
         turn = self.service.turn(name, full=self.full)
         try:
             return pull_source(replace(turn, on_progress=self.on_pull))
+        except SourcePaused as error:
+            return [PullReport(source=name, label="", status="paused", reason=error.message)]
         except SourceBusy as error:
             log.warning("source_busy", source=name, reason=error.message)
             return []

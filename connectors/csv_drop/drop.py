@@ -36,7 +36,7 @@ from connectors.csv_drop.readiness import is_marker, marker_of, why_waiting
 from connectors.csv_drop.soundness import sound_codec
 from connectors.csv_drop.staging import Changed, content_hash, staged
 from connectors.csv_drop.table import decoded, read_table
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, SourceMisconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -170,6 +170,22 @@ class CsvDrop:
             FAILED if failed else DONE,
             reason=f"{settlement}: {reason}" if failed else None,
         )
+
+    def checkpoint_at(self, cursor: str, checkpoint: Checkpoint | None = None) -> Checkpoint:
+        """Build the checkpoint after which the file named ``cursor`` counts as applied last.
+
+        Raises SourceMisconfigured unless that file is among those applied.
+        """
+        history = History.from_checkpoint(checkpoint)
+        rewound = history.upto(cursor)
+        if rewound is None:
+            known = ", ".join(version.order.name for version in history.applied[-5:]) or "none"
+            raise SourceMisconfigured(
+                f"No applied file is named {cursor[:200]!r}.",
+                remedy=f'Name one of the files applied last ({known}), or "" to forget them all.',
+                place="cursor",
+            )
+        return rewound.to_checkpoint()
 
     def check(self) -> Sequence[Finding]:
         """Look at the folder and at its newest ready file, changing nothing."""

@@ -72,6 +72,11 @@ class History:
         others = [known for known in self.applied if known.sha256 != version.sha256]
         return History((*others, version)[-REMEMBERED:])
 
+    def upto(self, name: str) -> History | None:
+        """The history as it was when the file ``name`` was applied last; None: it never was."""
+        places = [n for n, known in enumerate(self.applied) if known.order.name == name]
+        return History(self.applied[: places[-1] + 1]) if places else None
+
     def judge(self, version: Version, *, full: bool = False) -> Judgement:
         """Say what one file is worth; full: an unchanged file is to be read all the same."""
         if self.last is None:

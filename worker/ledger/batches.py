@@ -141,6 +141,12 @@ def overdue(connection: Connection, *, now: float) -> list[Batch]:
     )
 
 
+def any_sending(connection: Connection, *, now: float) -> bool:
+    """Whether a live worker is sending a batch at the moment."""
+    condition = (_table.c.status == BatchStatus.SENDING) & (_table.c.lease_until > now)
+    return connection.execute(select(_table.c.id).where(condition).limit(1)).first() is not None
+
+
 def _selected(connection: Connection, condition: object, limit: int | None = None) -> list[Batch]:
     columns = [_table.c[name] for name in Batch._fields]
     query = select(*columns).where(condition).order_by(_table.c.id.desc()).limit(limit)  # type: ignore[arg-type]

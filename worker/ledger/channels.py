@@ -89,6 +89,11 @@ def end_lease(connection: Connection, channel_id: int, *, token: str) -> None:
     connection.execute(update(_table).where(condition).values(lease_token=None, lease_until=None))
 
 
+def forget_learnt(connection: Connection) -> None:
+    """Which resource shows which list was learnt from another Omnitron."""
+    connection.execute(update(_table).values(resources="{}", state="unknown", reason=None))
+
+
 def _channel(row: Mapping[Any, Any]) -> Channel:
     values = {name: row[name] for name in Channel._fields}
     written = json.loads(row["resources"] or "{}")

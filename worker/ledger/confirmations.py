@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, literal, select, tuple_
 
 from worker.ledger import bulk, schema
 from worker.model import ConfirmState, Key
@@ -186,6 +186,15 @@ def forget(connection: Connection, channel_id: int, keys: Iterable[Key]) -> None
             & (_table.c.sku == key.sku)
         )
         connection.execute(delete(_table).where(condition))
+
+
+def forget_between(connection: Connection, after: Key | None, upto: Key) -> None:
+    """Expect nothing of the keys in (after, upto] in any channel; None: from the first."""
+    key = tuple_(_table.c.stock_list, _table.c.sku)
+    condition = key <= tuple_(literal(upto.stock_list), literal(upto.sku))
+    if after is not None:
+        condition &= key > tuple_(literal(after.stock_list), literal(after.sku))
+    connection.execute(delete(_table).where(condition))
 
 
 def _selected(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import func, select, update
 
 from worker.ledger import bulk, schema
-from worker.model import FailureKind
+from worker.model import PAGE_ROWS, FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -125,6 +125,28 @@ def open_ones(
 def of_sku(connection: Connection, sku: str) -> list[Failure]:
     """Everything that ever failed for a SKU."""
     return _selected(connection, _table.c.sku == sku)
+
+
+def each_open(connection: Connection, *, limit: int = PAGE_ROWS) -> Iterator[Failure]:
+    """All open failures, the latest opened first, read in pages."""
+    is_open: ColumnElement[bool] = _table.c.closed_at.is_(None)
+    condition = is_open
+    columns = [_table.c[name] for name in Failure._fields]
+    while True:
+        query = select(*columns).where(condition).order_by(_table.c.id.desc()).limit(limit)
+        page = [Failure._make(row) for row in connection.execute(query)]
+        yield from page
+        if len(page) < limit:
+            return
+        condition = is_open & (_table.c.id < page[-1].id)
+
+
+def of_pull(connection: Connection, pull_id: int, *, limit: int) -> list[Failure]:
+    """What a pull rejected, unless a later one rejected it again; in the order of the file."""
+    columns = [_table.c[name] for name in Failure._fields]
+    query = select(*columns).where(_table.c.pull_id == pull_id)
+    ordered = query.order_by(_table.c.line, _table.c.id).limit(limit)
+    return [Failure._make(row) for row in connection.execute(ordered)]
 
 
 def open_count(connection: Connection) -> int:

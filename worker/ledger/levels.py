@@ -56,6 +56,16 @@ def _locked(
     return {level.key: level for level in levels}
 
 
+def page_after(connection: Connection, key: Key | None, *, limit: int) -> list[Level]:
+    """The next levels in key order, locked; None: from the first."""
+    condition = "stock_list IS NOT NULL" if key is None else "(stock_list, sku) > (?, ?)"
+    statement = f"SELECT {_NAMES} FROM level WHERE {condition} ORDER BY stock_list, sku LIMIT ?"
+    if connection.dialect.name != "sqlite":
+        statement += " FOR UPDATE"
+    rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), (*(key or ()), limit))
+    return [Level._make(row) for row in rows]
+
+
 def save(connection: Connection, levels: Iterable[Level]) -> None:
     """Write whole levels back, in key order; the caller holds them locked."""
     bulk.upsert(connection, schema.level, _COLUMNS, sorted(levels, key=_by_key))

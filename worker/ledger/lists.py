@@ -71,6 +71,12 @@ def go_on(connection: Connection, stock_lists: Iterable[int] | None = None) -> N
     connection.execute(statement.where(_table.c.stops > 0))
 
 
+def forget(connection: Connection) -> None:
+    """These lists were another Omnitron's: none counts as seen, none stands still."""
+    connection.execute(update(_table).values(seen_at=None))
+    go_on(connection)
+
+
 def _put(connection: Connection, number: int, values: dict[str, object]) -> None:
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = insert(_table).values(id=number, **values)

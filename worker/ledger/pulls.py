@@ -14,7 +14,7 @@ from worker.model import ListCounts, PullCounts, PullStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 _table = schema.pull
 _rows = schema.pull_row
@@ -65,6 +65,15 @@ class PullRow(NamedTuple):
     before: int | None = None
     after: int | None = None
     reject: str | None = None
+
+
+class Change(NamedTuple):
+    """What a pull means for one level; before None: it is new."""
+
+    stock_list: int
+    sku: str
+    before: int | None
+    after: int | None
 
 
 _WRITTEN = ("pull_id", *PullRow._fields)
@@ -158,25 +167,33 @@ def rejects(connection: Connection, pull_id: int) -> Iterator[PullRow]:
     yield from page(connection, pull_id, 0)
 
 
-def largest_changes(connection: Connection, pull_id: int, *, limit: int = 10) -> list[PullRow]:
-    """The rows whose level changes most, for a person to judge a plan."""
-    difference = func.abs(func.coalesce(_rows.c.after, 0) - func.coalesce(_rows.c.before, 0))
-    return _found(connection, pull_id, _rows.c.change != "reject", difference.desc(), limit)
+def largest_changes(connection: Connection, pull_id: int, *, limit: int = 10) -> list[Change]:
+    """The levels that change most, for a person to judge a plan."""
+    before, after = func.coalesce(_rows.c.before, 0), func.coalesce(_rows.c.after, 0)
+    return _changes(connection, pull_id, before != after, func.abs(after - before), limit)
 
 
-def going_to_zero(connection: Connection, pull_id: int, *, limit: int = 10) -> list[PullRow]:
-    """The rows whose level would go to zero."""
+def going_to_zero(connection: Connection, pull_id: int, *, limit: int = 10) -> list[Change]:
+    """The levels that would go to zero, those first that have most."""
     condition = (_rows.c.after == 0) & (_rows.c.before > 0)
-    return _found(connection, pull_id, condition, _rows.c.before.desc(), limit)
+    return _changes(connection, pull_id, condition, _rows.c.before, limit)
 
 
-def _found(
-    connection: Connection, pull_id: int, condition: Any, order: Any, limit: int
-) -> list[PullRow]:
-    columns = [_rows.c[name] for name in PullRow._fields]
-    query = select(*columns).where((_rows.c.pull_id == pull_id) & condition)
-    ordered = query.order_by(order, _rows.c.page, _rows.c.n).limit(limit)
-    return [PullRow._make(row) for row in connection.execute(ordered)]
+def _changes(
+    connection: Connection,
+    pull_id: int,
+    condition: ColumnElement[bool],
+    size: ColumnElement[int],
+    limit: int,
+) -> list[Change]:
+    """A level has a row for each of its warehouses, all with the same before and after."""
+    columns = [_rows.c[name] for name in Change._fields]
+    query = select(*columns).where((_rows.c.pull_id == pull_id) & condition).distinct()
+    found = query.add_columns(size.label("size")).subquery()
+    ordered = select(*(found.c[name] for name in Change._fields)).order_by(
+        found.c.size.desc(), found.c.stock_list, found.c.sku
+    )
+    return [Change._make(row) for row in connection.execute(ordered.limit(limit))]
 
 
 def forget_rows(connection: Connection, pull_id: int) -> None:

@@ -95,6 +95,7 @@ def created(key: Key, value: Value, *, source_id: int, pull_id: int, now: float)
         pull_id=pull_id,
         changed_at=now,
         revision=1,
+        rank=Rank.NORMAL if value.stock else Rank.URGENT,
         due_since=now,
     )
 
@@ -133,7 +134,8 @@ def _raised(level: Level, *, now: float, backfill: bool) -> Level:
 
 def rank_of(level: Level, *, backfill: bool) -> Rank:
     """How soon a level goes, by what Omnitron was last sent."""
-    if level.sent_revision == 0 and level.sent_stock is None and level.stock > 0:
+    is_new = level.sent_revision == 0 and not level.not_before  # it never rested after a doubt
+    if is_new and level.sent_stock is None and level.stock > 0:
         return Rank.BACKFILL if backfill else Rank.NORMAL
     if level.sent_stock is None or level.stock == 0 or level.stock < level.sent_stock:
         return Rank.URGENT
@@ -190,16 +192,38 @@ def in_doubt(level: Level, *, settle: float, now: float, blame: bool) -> Level:
     )
 
 
-def expired(level: Level, *, settle: float) -> Level:
-    """Its worker died or lost its lease: in doubt from the lease's end."""
-    end = level.claim_until or 0.0
+def expired(level: Level, *, settle: float, now: float) -> Level:
+    """Its worker died or lost its lease: in doubt from the lease's end.
+
+    A lease that is further ahead than any can be counts as over; the key rests from now on.
+    """
+    end = min(level.claim_until or 0.0, now)
     doubtful = in_doubt(level, settle=settle, now=end, blame=False)
     return doubtful._replace(crashes=level.crashes + 1)
 
 
 def replayed(level: Level) -> Level:
-    """A person wants it tried again."""
-    return level._replace(park_reason=None, parked_at=None, attempts=0, crashes=0, not_before=0.0)
+    """A person wants it tried again. A rest goes on: what is in doubt may still land."""
+    return level._replace(park_reason=None, parked_at=None, attempts=0, crashes=0)
+
+
+def never_sent(level: Level, *, now: float, stays_parked: bool = False) -> Level:
+    """It goes to another Omnitron, as in a first load: what happened at the old one is void.
+
+    stays_parked: its park is the source's business, not Omnitron's.
+    """
+    open_again = level if stays_parked else replayed(level)
+    return _free(open_again)._replace(
+        sent_revision=0,
+        sent_stock=None,
+        sent_at=None,
+        remote_pk=None,
+        rank=Rank.BACKFILL,
+        due_since=now,
+        attempts=0,
+        crashes=0,
+        not_before=0.0,
+    )
 
 
 def _free(level: Level) -> Level:

@@ -39,7 +39,11 @@ class Target(NamedTuple):
 
 
 def recovered(target: Target, *, plan: TargetPlan, now: float) -> Target:
-    """The rate after the time that went by without a 429; never above the configured one."""
+    """The rate after the time that went by without a 429, and the end of a pause that is over.
+
+    The rate is never above the configured one.
+    """
+    target = as_of(target, now=now)
     if not 0 < target.rate <= plan.rate:
         return target._replace(rate=plan.rate, rate_changed_at=now)
     steps = int((now - target.rate_changed_at) / RECOVER_EVERY)
@@ -106,7 +110,7 @@ def pause_of(step: int) -> float:
 
 
 def _stopped(target: Target, state: TargetState, reason: str, wait: float, now: float) -> Target:
-    if target.state == TargetState.PAUSED:
+    if as_of(target, now=now).state == TargetState.PAUSED:
         return target
     return target._replace(
         state=state,
@@ -117,6 +121,33 @@ def _stopped(target: Target, state: TargetState, reason: str, wait: float, now: 
         else now + wait,
         next_free=max(target.next_free, now + wait) if state is TargetState.THROTTLED else 0.0,
         step=target.step + 1,
+    )
+
+
+def as_of(target: Target, *, now: float) -> Target:
+    """How the target stands at ``now``: a person's pause that is over has ended by itself."""
+    if target.state != TargetState.PAUSED or target.paused_until > now:
+        return target
+    return resumed(target, now=now, raises_too=False)
+
+
+def paused(target: Target, *, reason: str, until: float, now: float) -> Target:
+    """A person stops all sending, whatever else holds it up."""
+    return target._replace(
+        state=TargetState.PAUSED, reason=reason, since=now, paused_until=until, next_free=0.0
+    )
+
+
+def resumed(target: Target, *, now: float, raises_too: bool = True) -> Target:
+    """Send again at once: ends a pause, and any back-off with it."""
+    return target._replace(
+        state=TargetState.UP,
+        reason=None,
+        since=now,
+        paused_until=0.0,
+        raises_paused_until=0.0 if raises_too else target.raises_paused_until,
+        next_free=0.0,
+        step=0,
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
+from zoneinfo import ZoneInfo
 
-from worker.errors import UsageError
+from worker.errors import StocksyncError, UsageError
 from worker.ledger import sources
 from worker.ledger.clock import boottime
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from worker.ledger import Ledger
+    from worker.model import SourcePlan
 
 T = TypeVar("T")
 SECONDS = 120.0
@@ -29,6 +32,26 @@ class SourceBusy(UsageError):  # noqa: N818 - named by what happened
     """Another process pulls this source at the moment."""
 
     kind = "busy"
+
+
+class SourcePaused(StocksyncError):  # noqa: N818 - named by what happened
+    """A person paused this source; it ends by itself, or by `sources resume` (exit 1)."""
+
+    kind = "paused"
+
+
+def require_running(ledger: Ledger, plan: SourcePlan) -> None:
+    """Raise SourcePaused while a person has paused the source."""
+    with ledger.read() as connection:
+        source = sources.named(connection, plan.name)
+        paused = source is not None and source.paused(ledger.now(connection))
+    if source is None or source.paused_until is None or not paused:
+        return
+    until = datetime.fromtimestamp(source.paused_until, ZoneInfo(plan.timezone))
+    raise SourcePaused(
+        f"source {plan.name!r} is paused until {until.isoformat(sep=' ', timespec='seconds')}",
+        remedy=f"to let it go on now: stocksync sources resume {plan.name}",
+    )
 
 
 class Lease:

@@ -23,7 +23,7 @@ from worker.planning.guard import Weighed, reasons_to_hold
 from worker.planning.schedule import next_at
 from worker.pull.applying import Applier
 from worker.pull.comparing import Comparer, Comparison, Scope
-from worker.pull.lease import SECONDS, Lease
+from worker.pull.lease import SECONDS, Lease, require_running
 from worker.pull.reading import Reading, read_offer
 from worker.pull.rejecting import reject_failures
 
@@ -97,12 +97,14 @@ class _Read:
 def pull_source(turn: Turn) -> list[PullReport]:
     """Pull everything that the source offers now; one report per offer.
 
-    Raises SourceBusy while another process pulls it, and LedgerUnreachable. What goes wrong with
-    the source itself is reported, recorded in the ledger and never raised.
+    Raises SourceBusy while another process pulls it, SourcePaused while a person has paused it,
+    and LedgerUnreachable. What goes wrong with the source itself is reported, recorded in the
+    ledger and never raised.
     """
     lease = Lease(turn.ledger, turn.plan.name)
     lease.take()
     try:
+        require_running(turn.ledger, turn.plan)
         return _Puller(turn, lease).run()
     finally:
         lease.end()
