@@ -342,7 +342,7 @@ class Courier:
 def expire(connection: Connection, *, settle: float, longest: float, now: float) -> int:
     """Put the levels of dead workers in doubt, from their lease's end; returns how many."""
     lost = levels.expired(connection, now=now, longest=longest, limit=5_000)
-    levels.save(connection, (expired(level, settle=settle) for level in lost.values()))
+    levels.save(connection, (expired(level, settle=settle, now=now) for level in lost.values()))
     for batch in batches.overdue(connection, now=now):
         _give_up(connection, batch, now)
     return len(lost)

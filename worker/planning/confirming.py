@@ -62,7 +62,8 @@ def judge(expected: Expected, record: StockRecord, history: Iterable[Sent]) -> S
         return _same(expected, record)
     lines = [sent for sent in history if _shows(record, sent.stock, sent.unit_type)]
     later = [sent.revision for sent in lines if sent.revision > expected.revision]
-    if later:
+    is_earlier_too = any(sent.revision < expected.revision for sent in lines)
+    if later and (not is_earlier_too or _is_newer(expected, record)):
         return Seen(sight=Sight.CONFIRMED, revision=max(later))
     return Seen(
         sight=_other_sight(expected, record, ours=bool(lines)),

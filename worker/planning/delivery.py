@@ -60,15 +60,18 @@ class Watch:
         verdict = outcome.verdict
         if verdict is AnswerClass.LIST_STOPPED:
             self.lists.add(line.key.stock_list)
-        if verdict in _STOPPING:
-            self.stopped = self.stopped or outcome.reason or verdict.value
         self._faults = self._faults + 1 if verdict is AnswerClass.REMOTE_FAULT else 0
-        if self._faults >= FAULTS_IN_A_ROW:
-            self.stopped = self.stopped or outcome.reason
+        if verdict in _STOPPING or self._faults >= FAULTS_IN_A_ROW:
+            self._stop(_reason_of(outcome))
         self._count(outcome)
 
+    def _stop(self, reason: str) -> None:
+        """Keep the first reason; having to wait for a login gives way to any other."""
+        if self.stopped in {"", LOGIN_WAIT}:
+            self.stopped = reason
+
     def _count(self, outcome: Outcome) -> None:
-        reason = outcome.reason or outcome.verdict.value
+        reason = _reason_of(outcome)
         if outcome.verdict is AnswerClass.ACCEPTED or reason not in self._run:
             self._run.clear()
         if outcome.verdict in {
@@ -80,7 +83,11 @@ class Watch:
         self._run[reason] += 1
         if self._run[reason] >= EPIDEMIC:
             self.epidemic = reason
-            self.stopped = self.stopped or reason
+            self._stop(reason)
+
+
+def _reason_of(outcome: Outcome) -> str:
+    return outcome.reason or outcome.verdict.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +124,7 @@ def settle_level(
         return Settled(after, _line(level, line, LineOutcome.SENT), None)
     if outcome.verdict in _RESTING:
         return _doubtful(level, line, verdict=verdict, now=now)
-    if verdict.epidemic and verdict.epidemic == outcome.reason:
+    if verdict.epidemic and verdict.epidemic == _reason_of(outcome):
         return Settled(released(level), _unsent(level, line), None)
     return _parked(level, line, _PARKING[outcome.verdict] or outcome.reason, now)
 
@@ -131,7 +138,7 @@ def _parked(level: Level, line: Claimed, reason: str, now: float) -> Settled:
 
 def _doubtful(level: Level, line: Claimed, *, verdict: Verdict, now: float) -> Settled:
     after = in_doubt(level, settle=verdict.settle, now=now, blame=verdict.any_accepted)
-    if after.attempts >= NO_PROOF_AFTER:
+    if verdict.any_accepted and after.attempts >= NO_PROOF_AFTER:
         return _parked(after, line, "no_proof", now)
     return Settled(after, _unsent(level, line), None)
 
@@ -144,7 +151,7 @@ def _unsent(level: Level, line: Claimed) -> LineOutcome:
     return _line(level, line, LineOutcome.WAITING)
 
 
-def target_after(  # noqa: PLR0911 - one line per case, the first that fits
+def target_after(
     target: Target,
     outcomes: Iterable[Outcome],
     *,
@@ -154,32 +161,35 @@ def target_after(  # noqa: PLR0911 - one line per case, the first that fits
 ) -> Target:
     """The target row after the answers of one batch."""
     seen = [outcome for outcome in outcomes if outcome.reason != LOGIN_WAIT]
-    for outcome in seen:
-        if outcome.verdict is AnswerClass.THROTTLED:
-            return limiter.throttled(
-                target,
-                plan=plan,
-                reason=outcome.message,
-                retry_after=outcome.retry_after,
-                now=now,
-            )
-        if outcome.verdict is AnswerClass.DENIED:
-            return limiter.denied(target, reason=outcome.message, now=now)
     if not seen:
-        return _undisturbed(target)
-    alive = any(outcome.verdict in _ALIVE for outcome in seen)
+        return limiter.unprobed(target)
+    refused = _refused(target, seen, plan=plan, now=now)
+    if refused is not None:
+        return refused
     if watch.epidemic:
         return limiter.down(target, reason=_epidemic_reason(watch, seen), now=now)
-    if alive and not watch.stopped:
+    stopped = watch.stopped not in {"", LOGIN_WAIT}
+    if not stopped and any(outcome.verdict in _ALIVE for outcome in seen):
         return limiter.up(target, now=now)
-    if watch.stopped or _trouble(seen) or target.state != TargetState.UP:
+    if stopped or _trouble(seen) or target.state != TargetState.UP:
         return limiter.down(target, reason=_reason(seen), now=now)
     return target
 
 
-def _undisturbed(target: Target) -> Target:
-    """Nothing was learnt (the turn to log in did not come): end the probe's reservation."""
-    return target if target.state == TargetState.PAUSED else target._replace(paused_until=0.0)
+def _refused(target: Target, seen: list[Outcome], *, plan: TargetPlan, now: float) -> Target | None:
+    """The target after an answer about ourselves: the longest wait asked for, or a denial."""
+    asked = [outcome for outcome in seen if outcome.verdict is AnswerClass.THROTTLED]
+    if asked:
+        longest = max(asked, key=lambda outcome: outcome.retry_after or 0.0)
+        return limiter.throttled(
+            target,
+            plan=plan,
+            reason=longest.message,
+            retry_after=longest.retry_after,
+            now=now,
+        )
+    denied = next((o for o in seen if o.verdict is AnswerClass.DENIED), None)
+    return None if denied is None else limiter.denied(target, reason=denied.message, now=now)
 
 
 def _trouble(seen: list[Outcome]) -> bool:

@@ -55,7 +55,7 @@ def _by_kind(weighed: Weighed, guard: Guard) -> Iterator[str]:
         return
     if weighed.rows == 0:
         yield "the snapshot is empty"
-    elif weighed.rows_before and weighed.rows < guard.min_row_ratio * weighed.rows_before:
+    elif weighed.rows_before and weighed.rows / weighed.rows_before < guard.min_row_ratio:
         yield (
             f"the snapshot has {weighed.rows} rows, the last one had {weighed.rows_before}"
             f" (guard.min_row_ratio = {guard.min_row_ratio:g})"
@@ -67,14 +67,14 @@ def _by_ratio(where: str, counts: ListCounts, zeroed_before: int, guard: Guard) 
         return
     if (
         counts.changed > guard.ignore_below
-        and counts.changed > guard.max_change_ratio * counts.known
+        and counts.changed / counts.known > guard.max_change_ratio
     ):
         yield (
             f"{counts.changed} of {counts.known} levels {where} would change"
             f" (guard.max_change_ratio = {guard.max_change_ratio:g})"
         )
     zeroed = counts.zeroed + zeroed_before
-    if counts.zeroed and zeroed >= ZEROES_FROM and zeroed > guard.max_zero_ratio * counts.known:
+    if counts.zeroed and zeroed >= ZEROES_FROM and zeroed / counts.known > guard.max_zero_ratio:
         yield (
             f"{zeroed} of {counts.known} levels {where} would go to zero within"
             f" {guard.zero_window:g} s (guard.max_zero_ratio = {guard.max_zero_ratio:g})"

@@ -112,16 +112,27 @@ def pause_of(step: int) -> float:
 def _stopped(target: Target, state: TargetState, reason: str, wait: float, now: float) -> Target:
     if as_of(target, now=now).state == TargetState.PAUSED:
         return target
+    is_told = state is TargetState.THROTTLED
     return target._replace(
         state=state,
         reason=reason,
         since=now if target.state != state else target.since,
-        paused_until=max(target.paused_until, now + wait)
-        if state is TargetState.THROTTLED
-        else now + wait,
-        next_free=max(target.next_free, now + wait) if state is TargetState.THROTTLED else 0.0,
+        paused_until=max(_told_until(target), now + wait),
+        next_free=max(target.next_free, now + wait) if is_told else target.next_free,
         step=target.step + 1,
     )
+
+
+def unprobed(target: Target) -> Target:
+    """Nothing was learnt: the probe's reservation ends, what Omnitron has asked for stays."""
+    if target.state == TargetState.PAUSED:
+        return target
+    return target._replace(paused_until=_told_until(target))
+
+
+def _told_until(target: Target) -> float:
+    """Until when Omnitron has asked us to wait: that moves the slots too, a probe's lease not."""
+    return min(target.paused_until, target.next_free)
 
 
 def as_of(target: Target, *, now: float) -> Target:

@@ -5,6 +5,7 @@ Exact decimal arithmetic throughout; no float is ever made of a quantity.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ from worker.model import MAX_STOCK, Duplicates, Negative, Rounding, Rules, Said,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_EXACT = Context(prec=60)
+_EXACT = Context(prec=120)
+"""Wide enough for any sum of parts: a number has at most 40 digits on either side of its mark."""
+
 _ONE = Decimal(1)
 _ZERO = Decimal(0)
 
@@ -60,8 +63,12 @@ def resolve(rows: Sequence[Said], *, duplicates: Duplicates) -> Said | None:
         return None
     if len({(row.unit, row.sold, row.extra) for row in rows}) > 1:
         return None
-    total = sum((Decimal(row.quantity) for row in rows), start=_ZERO)
-    return rows[-1]._replace(quantity=plain(total))
+    return rows[-1]._replace(quantity=plain(_sum(rows)))
+
+
+def _sum(rows: Sequence[Said]) -> Decimal:
+    """Exact, unlike the operators: these round to 28 digits, differently in another order."""
+    return functools.reduce(_EXACT.add, (Decimal(row.quantity) for row in rows), _ZERO)
 
 
 def plain(number: Decimal) -> str:
@@ -78,8 +85,9 @@ def level_value(parts: Sequence[Said], *, rules: Rules, units: Mapping[str, str]
     Sum of the parts (a negative one counts as it is, the sum never below 0) less the buffer, then
     rounding once, then minimum and maximum; above 2147483647 it is broken, never cut.
     """
-    total = sum((Decimal(part.quantity) for part in parts), start=_ZERO)
-    rounded = _rounded(max(total - rules.buffer, _ZERO), rules.rounding)
+    total = _sum(parts)
+    left = _EXACT.subtract(total, Decimal(rules.buffer))
+    rounded = _rounded(max(left, _ZERO), rules.rounding)
     if rounded is None:
         return _fraction(total)
     if rounded > MAX_STOCK:
