@@ -191,14 +191,15 @@ def wal_is_safe() -> bool:
     return sqlite_version() >= WAL_SAFE
 
 
-def network_filesystem(path: Path) -> str | None:
+def network_filesystem(path: Path, *, mounts: Path = Path("/proc/mounts")) -> str | None:
     """The type of the network share that ``path`` is on, or None; Linux only."""
     try:
-        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+        lines = [line.split()[1:3] for line in mounts.read_text().splitlines()]
     except OSError:
         return None
     resolved = path.resolve()
-    on = [(len(point), kind) for point, kind in mounts if resolved.is_relative_to(point)]
+    points = [(point.replace(r"\040", " "), kind) for point, kind in lines]
+    on = [(len(point), kind) for point, kind in points if resolved.is_relative_to(point)]
     kind = max(on, default=(0, ""))[1]
     return kind if kind in _NETWORK_FILESYSTEMS else None
 
