@@ -1,27 +1,28 @@
 """The program: global options, errors and exit codes for every command alike."""
 
+# ruff: noqa: PLC0415 - `--help` is quick, since what only some runs need is imported by them
+
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
+import signal
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-import structlog
 import typer
 from typer.exceptions import TyperException
 
 from config.problem import ConfigurationError
 from connectors.errors import ConnectorError, SourceMisconfigured
-from worker.cli.session import Session
+from worker.cli.session import Session, printable
 from worker.errors import ExitCode, StocksyncError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-log = structlog.get_logger(__name__)
 
 app = typer.Typer(
     name="stocksync",
@@ -33,6 +34,14 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"stocksync {version('stocksync')}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def program(
     context: typer.Context,
@@ -42,6 +51,9 @@ def program(
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document on stdout, for scripts.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - acted on by its callback
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Take the options that every command has; they may stand before or behind the command."""
@@ -78,11 +90,11 @@ def hoisted(arguments: list[str]) -> list[str]:
 def _run(arguments: list[str], session: Session) -> int:
     try:
         result = app(arguments, standalone_mode=False, obj=session, prog_name="stocksync")
-        if session.signal:
-            return 128 + session.signal
+        if session.ended_by:
+            return 128 + session.ended_by
         return int(result) if isinstance(result, int) else ExitCode.OK
     except (typer.Abort, KeyboardInterrupt):
-        return 130
+        return 128 + (session.ended_by or signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
@@ -102,6 +114,8 @@ def _usage(error: TyperException, session: Session) -> int:
 
 def _failed(error: Exception, session: Session) -> int:
     if isinstance(error, ConfigurationError):
+        for warning in error.warnings:
+            session.remark(f"warning: {warning}")
         report(
             session,
             [
@@ -121,11 +135,17 @@ def _failed(error: Exception, session: Session) -> int:
 
 
 def _defect(error: Exception, session: Session) -> int:
-    log.error("defect", exc_info=error)
-    if os.environ.get("STOCKSYNC_DEBUG"):
-        traceback.print_exception(error)
+    """Tell the person in one line, and the log with a plain traceback (no values of variables)."""
+    import structlog
+
+    from config.logs import configure_logs
+
+    if not session.configured:
+        configure_logs()
+    structlog.get_logger(__name__).error("defect", exc_info=error)
     message = f"a defect of stocksync: {type(error).__name__}"
-    report(session, [_document("defect", message, "report it, with the log of this time", "")])
+    remedy = "nothing that was saved is lost; report it, with the log above"
+    report(session, [_document("defect", message, remedy, "")])
     return ExitCode.DEFECT
 
 
@@ -144,8 +164,12 @@ def report(session: Session, errors: Sequence[dict[str, Any]]) -> None:
     for error in errors:
         place = f"{error['place']}: " if error["place"] else ""
         remedy = f"\n  remedy: {error['remedy']}" if error["remedy"] else ""
-        sys.stderr.write(f"error: {place}{error['message']}{remedy}\n")
+        sys.stderr.write(printable(f"error: {place}{error['message']}{remedy}\n"))
 
 
-# every command registers itself on `app` when its module is imported
-from worker.cli import steps  # noqa: E402, F401
+COMMANDS = ("setup", "steps", "overview", "explain", "operations", "service")
+"""The modules of this folder whose commands register themselves on `app` when imported."""
+
+for _name in COMMANDS:
+    if importlib.util.find_spec(f"worker.cli.{_name}"):
+        importlib.import_module(f"worker.cli.{_name}")

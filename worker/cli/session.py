@@ -1,47 +1,88 @@
-"""What one command works with: the configuration asked for, the service, and where output goes."""
+"""What one command works with: the configuration asked for, the service, and where output goes.
+
+Imports little, so that ``--help`` is quick: the service comes in when a command asks for it.
+"""
+
+# ruff: noqa: PLC0415 - the service and rich are imported when they are needed, see above
 
 from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import orjson
-from rich.console import Console
-from rich.table import Table
-
-from worker.bootstrap import Service, build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from rich.console import Console
+    from rich.table import Table
+
+    from worker.bootstrap import Service
     from worker.ledger import Ledger
+
+DASH = "–"
+"""What people see where there is no value."""
 
 
 @dataclass(kw_only=True)
 class Session:
-    """One run of the program. config: as given on the command line; as_json: for a script."""
+    """One run of the program. config: as given on the command line; as_json: for a script.
+
+    stopping: a signal came, start nothing more; ended_by: its number, 0 where none came.
+    """
 
     config: Path | None = None
     as_json: bool = False
     stopping: bool = False
-    out: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
-    err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    ended_by: int = 0
+
+    @cached_property
+    def out(self) -> Console:
+        """Standard output, for people; texts are shown as they are, not as markup."""
+        from rich.console import Console
+
+        return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    @cached_property
+    def err(self) -> Console:
+        """Standard error, for progress and remarks."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     @cached_property
     def service(self) -> Service:
-        """The configured service. Raises ConfigurationError."""
-        return build(self.config, stopped=lambda: self.stopping)
+        """The configured service; warnings go to standard error. Raises ConfigurationError."""
+        from worker.bootstrap import build
+
+        service = build(self.config, stopped=lambda: self.stopping)
+        for warning in service.loaded.warnings:
+            self.remark(f"warning: {warning}")
+        return service
 
     @property
     def ledger(self) -> Ledger:
         """The ledger, ready for use. Raises LedgerNotReady or LedgerUnreachable."""
         return self.service.ready_ledger()
+
+    @property
+    def untouched_ledger(self) -> Ledger:
+        """The ledger for commands that only look. Raises LedgerNotReady or LedgerUnreachable."""
+        from worker.ledger import migrating
+
+        migrating.require(self.service.ledger)
+        return self.service.ledger
+
+    @property
+    def configured(self) -> bool:
+        """Whether the configuration was loaded, and with it the logs set up."""
+        return "service" in self.__dict__
 
     def show(self, document: Any, render: Callable[[], Any]) -> None:
         """Give scripts one JSON document, and people what ``render`` returns or prints."""
@@ -52,30 +93,35 @@ class Session:
         if shown is not None:
             self.out.print(shown)
 
+    def remark(self, text: str) -> None:
+        """A line for a person beside the output proper."""
+        sys.stderr.write(f"{printable(text)}\n")
+
     def local(self, moment: float | None) -> str:
         """A moment for people: local time with its offset; a dash where there is none."""
         if moment is None:
-            return "–"
-        zone = ZoneInfo(self.service.loaded.settings.timezone)
-        return datetime.fromtimestamp(moment, zone).strftime("%Y-%m-%d %H:%M:%S%z")
+            return DASH
+        zone = self.service.loaded.settings.zone
+        return datetime.fromtimestamp(moment, zone).isoformat(sep=" ", timespec="seconds")
 
     def stop_on_signals(self) -> None:
-        """Let SIGTERM and Ctrl-C end the work in order: start nothing more, finish, record."""
+        """Let SIGTERM and Ctrl-C end the work in order: start nothing more, finish, record.
+
+        A second signal ends it at once; what was in flight then rests and goes again later.
+        """
 
         def stop(number: int, _frame: object) -> None:
+            self.ended_by = number
             if self.stopping:
-                signal.default_int_handler(number, None)
+                raise KeyboardInterrupt
             self.stopping = True
-            self.signal = number
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
 
-    signal: int = 0
-
     def close(self) -> None:
         """Give back what was opened."""
-        if "service" in self.__dict__:
+        if self.configured:
             self.service.close()
 
 
@@ -83,15 +129,34 @@ def rfc3339(moment: float | None) -> str | None:
     """A moment for scripts: RFC 3339, UTC, milliseconds."""
     if moment is None:
         return None
-    text = datetime.fromtimestamp(moment, ZoneInfo("UTC")).isoformat(timespec="milliseconds")
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def duration(seconds: float) -> str:
+    """A duration for people, to two units: ``45 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    whole = max(round(seconds), 0)
+    sizes = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    parts = []
+    for unit, size in sizes:
+        count, whole = divmod(whole, size)
+        parts.append((count, unit))
+    first = next((at for at, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def printable(text: str) -> str:
+    """Spell out what would move the cursor or recolour the terminal; line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A plain table; a column whose name begins with ``#`` holds numbers, aligned to the right."""
+    from rich.table import Table
+
     made = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         made.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
     for row in rows:
-        made.add_row(*("–" if cell is None else str(cell) for cell in row))
+        made.add_row(*(DASH if cell is None else printable(str(cell)) for cell in row))
     return made

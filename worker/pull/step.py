@@ -15,17 +15,14 @@ from connectors.errors import (
     SourceUnreadable,
 )
 from worker.errors import ExitCode, UsageError
-from worker.ledger import failures, levels, lists, pulls, sources
+from worker.ledger import failures, levels, pulls, sources
 from worker.ledger.failures import NewFailure
-from worker.ledger.scratch import Scratch
 from worker.model import FailureKind, PullCounts, PullStatus
-from worker.planning.guard import Weighed, reasons_to_hold
 from worker.planning.schedule import next_at
 from worker.pull.applying import Applier
-from worker.pull.comparing import Comparer, Comparison, Scope
 from worker.pull.lease import SECONDS, Lease, require_running
-from worker.pull.reading import Reading, read_offer
 from worker.pull.rejecting import reject_failures
+from worker.pull.weighing import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from worker.ledger.pulls import PullRow
     from worker.ledger.sources import Source
     from worker.model import SourcePlan
+    from worker.pull.comparing import Comparison
 
 log = structlog.get_logger(__name__)
 
@@ -175,73 +173,34 @@ class _Puller:
 
     def _read(self, offer: Offer, pull_id: int, *, last: bool) -> PullReport:
         source = self._source()
-        with Scratch() as scratch:
-            reading = read_offer(
-                offer,
-                scratch,
-                plan=self._plan,
-                stock_lists=self._stock_lists(),
-                on_chunk=lambda rows: self._progress(offer, rows),
-            )
-            found = self._compare(offer, source, pull_id, reading, scratch)
-        counts = self._counts(source, reading, found)
-        reasons = self._reasons(offer, source, counts, found)
-        failures_found = reject_failures(self._plan.name, offer, pull_id, reading, found)
+
+        def stage(rows: list[PullRow]) -> None:
+            self._lease.write(lambda connection: pulls.stage(connection, pull_id, rows))
+
+        weighed = Scale(
+            ledger=self._ledger,
+            plan=self._plan,
+            source=source,
+            on_chunk=lambda rows: self._progress(offer, rows),
+            stage=stage,
+        ).weigh(offer)
+        failures_found = reject_failures(
+            self._plan.name, offer, pull_id, weighed.reading, weighed.found
+        )
         self._lease.write(
             lambda connection: failures.record(
                 connection, failures_found, now=self._ledger.now(connection)
             )
         )
-        read = _Read(offer=offer, source=source, pull_id=pull_id, counts=counts, found=found)
-        return self._hold(read, reasons) if reasons else self._apply(read, last=last)
-
-    def _compare(
-        self, offer: Offer, source: Source, pull_id: int, reading: Reading, scratch: Scratch
-    ) -> Comparison:
-        snapshot = offer.kind is Kind.SNAPSHOT
-        recompute = source.fingerprint not in {None, self._plan.fingerprint}
-        with self._ledger.read() as connection:
-            owners = frozenset(other.id for other in sources.every(connection))
-            watched = failures.open_ones(
-                connection, source=self._plan.name, kind=FailureKind.ROW, limit=20_000
-            )
-        scope = Scope(
+        read = _Read(
+            offer=offer,
             source=source,
-            plan=self._plan,
-            owners=owners,
-            everything=snapshot or recompute,
-            missing=snapshot and not reading.rejects.unreadable_key,
-            recompute=recompute,
-            watched=frozenset(failure.identity for failure in watched),
+            pull_id=pull_id,
+            counts=weighed.counts,
+            found=weighed.found,
         )
-
-        def stage(_page: int, rows: list[PullRow]) -> None:
-            self._lease.write(lambda connection: pulls.stage(connection, pull_id, rows))
-
-        return Comparer(self._ledger, scope, stage).walk(scratch)
-
-    def _counts(self, source: Source, reading: Reading, found: Comparison) -> PullCounts:
-        with self._ledger.read() as connection:
-            known = levels.known_by_list(connection, source.id)
-        return found.counts(read=reading.rows, rejected=reading.rejects.total, known=known)
-
-    def _reasons(
-        self, offer: Offer, source: Source, counts: PullCounts, found: Comparison
-    ) -> list[str]:
-        guard = self._plan.guard
-        with self._ledger.read() as connection:
-            since = self._ledger.now(connection) - guard.zero_window
-            zeroed = pulls.zeroed_since(connection, source.id, since)
-            first = not pulls.ever_applied(connection, source.id)
-        weighed = Weighed(
-            snapshot=offer.kind is Kind.SNAPSHOT,
-            first=first and found.pages > 0,
-            rows=counts.read,
-            rows_before=source.snapshot_rows,
-            lists=counts.lists,
-            zeroed_before=zeroed,
-        )
-        return reasons_to_hold(weighed, guard)
+        reasons = weighed.reasons
+        return self._hold(read, reasons) if reasons else self._apply(read, last=last)
 
     def _hold(self, read: _Read, reasons: Sequence[str]) -> PullReport:
         reason, number = "; ".join(reasons), read.pull_id
@@ -528,10 +487,6 @@ class _Puller:
         with self._ledger.read() as connection:
             held = pulls.numbered(connection, source.held_pull_id)
         return None if held is None else held.position
-
-    def _stock_lists(self) -> dict[str, int]:
-        with self._ledger.read() as connection:
-            return {**lists.by_code(connection), **self._plan.stock_lists}
 
     def _progress(self, offer: Offer, rows: int) -> None:
         self._lease.stay()
