@@ -1,4 +1,4 @@
-"""`stocksync sync` as a person runs it, against an Omnitron that shares no code with the sandbox."""
+"""`stocksync sync` as a person runs it, against an Omnitron that shares no code with ours."""
 
 from __future__ import annotations
 
