@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from worker.ledger import batches, events, failures, levels, lists
 from worker.model import FailureKind, Key, LineOutcome, Rank
-from worker.planning.levels import replayed
+from worker.planning.levels import MISSING_IN_SOURCE, replayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,9 +50,35 @@ class Choice:
     source: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What failures are about: keys to replay, lists to try again, and what no replay can mend."""
+
+    keys: Sequence[Key]
+    lists: Sequence[int]
+    others: Sequence[Failure]
+
+
+def choose(connection: Connection, choice: Choice) -> Chosen:
+    """Look up what a choice means; numbers may name closed failures, all else means open ones."""
+    found = (
+        failures.numbered(connection, choice.ids)
+        if choice.ids
+        else failures.open_ones(connection, source=choice.source, reason=choice.reason)
+    )
+    items = [failure for failure in found if _can_go_again(failure)]
+    return Chosen(
+        keys=sorted(
+            {Key(f.stock_list, f.sku) for f in items if f.stock_list and f.sku is not None}
+        ),
+        lists=sorted({f.stock_list for f in items if f.stock_list and f.sku is None}),
+        others=[failure for failure in found if not _can_go_again(failure)],
+    )
+
+
 def keys_of_failures(connection: Connection, choice: Choice) -> list[Key]:
     """The keys that the chosen open failures are about."""
-    return sorted({key for failure in _chosen(connection, choice) for key in _keys(failure)})
+    return list(choose(connection, choice).keys)
 
 
 def keys_of_batch(connection: Connection, batch_id: int) -> list[Key]:
@@ -68,13 +94,15 @@ def replay(  # noqa: PLR0913 - what to replay, who, and how, all by name
     *,
     actor: str,
     subject: str,
+    stock_lists: Iterable[int] = (),
     revisions: dict[Key, int] | None = None,
     dry_run: bool = False,
 ) -> list[Replayed]:
     """Make parked levels of ``keys`` due again, with the value that the ERP states today.
 
-    revisions: what the caller saw of each key (a batch); a newer one has moved on. Twice changes
-    nothing. Nothing that was stored as a payload is ever sent.
+    revisions: what the caller saw of each key (a batch); a newer one has moved on. stock_lists:
+    lists that stand still, to be tried again. Twice changes nothing. Nothing that was stored as a
+    payload is ever sent.
     """
     wanted = sorted(set(keys))
     seen = revisions or {}
@@ -87,7 +115,7 @@ def replay(  # noqa: PLR0913 - what to replay, who, and how, all by name
         again = [a.key for a in answers if a.answer is ReplayAnswer.REPLAYED]
         rank = Rank.BACKFILL if len(again) > BULK else None
         levels.save(connection, [_ranked(replayed(there[key]), rank) for key in again])
-        lists.go_on(connection, {key.stock_list for key in wanted})
+        lists.go_on(connection, {key.stock_list for key in wanted} | set(stock_lists))
         _note(connection, actor, subject, answers, ledger.now(connection))
         return answers
 
@@ -119,15 +147,5 @@ def _note(
     events.record(connection, actor=actor, action="replay", subject=subject, now=now, **counts)
 
 
-def _chosen(connection: Connection, choice: Choice) -> list[Failure]:
-    found = (
-        failures.numbered(connection, choice.ids)
-        if choice.ids
-        else failures.open_ones(connection, source=choice.source, reason=choice.reason)
-    )
-    return [failure for failure in found if failure.kind == FailureKind.ITEM]
-
-
-def _keys(failure: Failure) -> Iterable[Key]:
-    if failure.sku is not None and failure.stock_list is not None:
-        yield Key(failure.stock_list, failure.sku)
+def _can_go_again(failure: Failure) -> bool:
+    return failure.kind == FailureKind.ITEM and failure.reason != MISSING_IN_SOURCE

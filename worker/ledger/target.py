@@ -33,7 +33,12 @@ def base_url(connection: Connection) -> str | None:
 
 
 def bind(connection: Connection, url: str) -> None:
-    """Remember the Omnitron that is sent to."""
+    """Remember the Omnitron that is sent to first; only `rebind` changes it."""
+    connection.execute(update(_table).where(_table.c.base_url.is_(None)).values(base_url=url))
+
+
+def rebind(connection: Connection, url: str) -> None:
+    """From now on this ledger belongs to another address."""
     connection.execute(update(_table).values(base_url=url))
 
 

@@ -16,6 +16,9 @@ REST_CAP = 600.0
 UNKNOWN_PRODUCT = "unknown_product"
 """The one park that another value of the ERP does not clear."""
 
+MISSING_IN_SOURCE = "missing_in_source"
+"""The one park that is the source's business: a snapshot no longer states the key."""
+
 
 class Level(NamedTuple):
     """A row of the `level` table, field by column."""

@@ -10,7 +10,7 @@ from worker.ledger import failures, levels, parts, pulls, sources
 from worker.ledger.failures import NewFailure, identity_of
 from worker.ledger.parts import Part
 from worker.model import FailureKind, Key, PullStatus, Rank, Said
-from worker.planning.levels import created, parked, stated
+from worker.planning.levels import MISSING_IN_SOURCE, created, parked, stated
 from worker.planning.rules import Broken, level_value
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from worker.model import SourcePlan, Value
     from worker.planning.levels import Level
     from worker.pull.lease import Lease
-
-MISSING = "missing_in_source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +100,7 @@ class Applier:
                 continue
             after = self._after(level, key, value, now)
             if key in to_park:
-                after = parked(after, reason=MISSING, now=now)
+                after = parked(after, reason=MISSING_IN_SOURCE, now=now)
                 broken.append(self._missing_failure(key))
             if after != level:
                 changed.append(after)
@@ -134,7 +132,7 @@ class Applier:
         if level.source_id == source_id and level.pull_id > number:
             return level
         owned = level._replace(source_id=source_id, retired=False)
-        if level.park_reason == MISSING:  # it is stated again
+        if level.park_reason == MISSING_IN_SOURCE:  # it is stated again
             owned = owned._replace(park_reason=None, parked_at=None)
         after = stated(owned, value, pull_id=number, now=now, backfill=self.pull.backfill)
         moved = after.revision != level.revision
@@ -158,7 +156,7 @@ class Applier:
         return NewFailure(
             kind=FailureKind.ITEM,
             identity=identity_of(*key),
-            reason=MISSING,
+            reason=MISSING_IN_SOURCE,
             message=f"{key.sku} is no longer in the snapshots of source {self.plan.name!r}",
             remedy="let the ERP state it again, or dismiss this failure",
             source=self.plan.name,

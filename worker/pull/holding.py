@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from connectors.contract import Settlement
+from connectors.errors import ConnectorError
 from worker.errors import UsageError
 from worker.ledger import events, levels, pulls, sources
 from worker.model import PullStatus
@@ -20,24 +23,28 @@ if TYPE_CHECKING:
     from worker.ledger.pulls import Pull
     from worker.model import SourcePlan
 
+log = structlog.get_logger(__name__)
+
 
 def approve(
     ledger: Ledger, connector: Connector, plan: SourcePlan, *, pull_id: int, actor: str
 ) -> PullReport:
     """Apply exactly what the held pull had staged, once, and move the checkpoint.
 
-    Raises UsageError where it is not held (any more), SourceBusy while the source is pulled.
+    Raises UsageError where it is not held (any more) or was weighed by other rules, SourceBusy
+    while the source is pulled.
     """
     lease = Lease(ledger, plan.name)
     lease.take()
     try:
         held = _held(ledger, pull_id)
+        _require_same_rules(held, plan)
         lease.write(lambda connection: _decide(ledger, connection, held, actor))
         with ledger.read() as connection:
             decided = pulls.numbered(connection, pull_id) or held
         Applier(ledger=ledger, lease=lease, plan=plan, pull=decided).run()
         lease.write(lambda connection: levels.let_go(connection, held.source_id))
-        connector.settle(held.position, Settlement.APPLIED)
+        _tidy(connector, held, Settlement.APPLIED)
     finally:
         lease.end()
     return _report(plan.name, held, PullStatus.APPLIED)
@@ -80,6 +87,23 @@ def _held(ledger: Ledger, pull_id: int) -> Pull:
             remedy="look at the held ones: stocksync pulls",
         )
     return pull
+
+
+def _require_same_rules(held: Pull, plan: SourcePlan) -> None:
+    """What was shown was computed by the rules of then; other rules would apply something else."""
+    if held.fingerprint not in {None, plan.fingerprint}:
+        raise UsageError(
+            f"the rules of source {plan.name!r} have changed since pull {held.id} was held",
+            remedy=f"restore them, or: stocksync pulls discard {held.id}, and let it be read again",
+        )
+
+
+def _tidy(connector: Connector, pull: Pull, settlement: Settlement) -> None:
+    """Move the file away; what cannot be tidied now is recognised and tidied at the next look."""
+    try:
+        connector.settle(pull.position, settlement)
+    except ConnectorError as error:
+        log.warning("settle_failed", pull=pull.id, reason=error.message)
 
 
 def _decide(ledger: Ledger, connection: Connection, held: Pull, actor: str) -> None:
