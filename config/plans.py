@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from config.settings import CsvSource, reads_warehouses
 from worker.model import ChannelPlan, Guard, Rules, SourcePlan, TargetPlan
@@ -50,6 +51,19 @@ def target_plan(settings: Settings) -> TargetPlan:
         max_in_flight=omnitron.max_in_flight,
         rate=omnitron.requests_per_second,
     )
+
+
+def instance(settings: Settings) -> str:
+    """Return the name that queues, broker keys and logs carry: the configured one, else the ledger's.
+
+    The latter sums up where the ledger is, without secrets, so that all processes on one ledger
+    come to the same name.
+    """
+    if settings.instance is not None:
+        return settings.instance
+    parts = urlsplit(settings.database_url)
+    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"ledger-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
 def fingerprint(settings: Settings, source: Source) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from config.loading import Loaded, load
 from config.logs import configure_logs
-from config.plans import channel_plan, source_plan, target_plan
+from config.plans import channel_plan, instance, source_plan, target_plan
 from config.settings import CsvSource
 from connectors.csv_drop import CsvColumns, CsvDrop, CsvFormat, CsvOptions, FinalNewline, Ready
 from connectors.sql_erp import CursorType, SqlErp, SqlOptions
@@ -69,6 +69,11 @@ class Service:
         if settings.database_password is not None:
             url = url.set(password=settings.database_password.reveal())
         return Ledger(url)
+
+    @property
+    def instance(self) -> str:
+        """The name that queues, broker keys and logs carry."""
+        return instance(self.loaded.settings)
 
     @cached_property
     def target(self) -> TargetPlan:
