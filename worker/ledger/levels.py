@@ -147,6 +147,12 @@ def any_due(connection: Connection) -> bool:
     return connection.exec_driver_sql(statement).first() is not None
 
 
+def any_claimed(connection: Connection) -> bool:
+    """Whether any level is in somebody's hands, alive or dead."""
+    statement = "SELECT 1 FROM level WHERE claim_token IS NOT NULL LIMIT 1"
+    return connection.exec_driver_sql(statement).first() is not None
+
+
 def next_moment(connection: Connection) -> float | None:
     """When the first level that rests becomes due by itself, None where none rests."""
     latest = "max" if connection.dialect.name == "sqlite" else "greatest"
