@@ -87,6 +87,13 @@ def named(connection: Connection, name: str) -> Source | None:
     return None if row is None else _source(row)
 
 
+def unseen(name: str) -> Source:
+    """A source as it is before the ledger has seen it; it has no number yet."""
+    blank: dict[str, Any] = dict.fromkeys(Source._fields)
+    blank |= {"id": 0, "name": name, "configured": True, "next_at": 0.0, "next_full_at": 0.0}
+    return Source(**blank)
+
+
 def names_by_id(connection: Connection) -> dict[int, str]:
     """Name of every source that ever was."""
     rows = connection.execute(select(_table.c.id, _table.c.name)).all()

@@ -1,0 +1,165 @@
+"""What a pull would do, found out by doing all of it but the writing.
+
+Takes no lease, writes nothing to the ledger, moves no file. Every offer is compared with the ledger
+as it is now; where several deltas are ready, a key that two of them state is counted in both.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connectors.contract import Verdict
+from connectors.errors import ConnectorError, SourceUnreadable
+from worker.ledger import pulls, sources
+from worker.model import PullCounts, PullStatus
+from worker.pull.step import PullReport
+from worker.pull.weighing import Scale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from connectors.contract import Offer, Position, Reject, Waiting
+    from worker.ledger.pulls import PullRow
+    from worker.ledger.sources import Source
+    from worker.pull.step import Turn
+    from worker.pull.weighing import Weighing
+
+SHOWN = 20
+"""So many of the largest changes, and of the rejected rows, are kept for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What would become of one offer.
+
+    report: as the pull would report it, without a number; status ``held`` where the guard would
+    stop it. changes: the largest, largest first. rejects: the first.
+    """
+
+    report: PullReport
+    counts: PullCounts = field(default_factory=PullCounts)
+    changes: Sequence[PullRow] = ()
+    rejects: Sequence[Reject] = ()
+
+    @property
+    def zeroed(self) -> int:
+        """How many levels would go to zero."""
+        return sum(of.zeroed for of in self.counts.lists.values())
+
+    @property
+    def to_send(self) -> int:
+        """How many levels would have to go to Omnitron: none while it is held."""
+        return 0 if self.report.status == PullStatus.HELD else self.report.changed
+
+
+def preview(turn: Turn) -> tuple[list[Preview], Sequence[Waiting]]:
+    """What `pull_source` would do with this turn, and what waits without being offered yet.
+
+    What is wrong with the source is reported, not raised. Raises LedgerUnreachable.
+    """
+    source = _source(turn)
+    try:
+        listing = turn.connector.look(
+            source.checkpoint,
+            full=turn.full or source.fingerprint not in {None, turn.plan.fingerprint},
+            held=_held(turn, source),
+        )
+        return [_of(turn, source, offer) for offer in listing.offers], listing.waiting
+    except ConnectorError as error:
+        return [Preview(report=_failed(turn, "", error))], ()
+
+
+def _of(turn: Turn, source: Source, offer: Offer) -> Preview:
+    if offer.verdict is not Verdict.READ:
+        return Preview(report=_passed_over(turn, offer))
+    largest = _Largest(SHOWN)
+    scale = Scale(
+        ledger=turn.ledger,
+        plan=turn.plan,
+        source=source,
+        on_chunk=lambda rows: turn.on_progress(offer.label, rows),
+        stage=largest.add,
+    )
+    try:
+        weighed = scale.weigh(offer)
+    except SourceUnreadable as error:
+        return Preview(report=_failed(turn, offer.label, error))
+    return Preview(
+        report=_report(turn, offer, weighed),
+        counts=weighed.counts,
+        changes=largest.rows(),
+        rejects=weighed.reading.rejects.kept[:SHOWN],
+    )
+
+
+class _Largest:
+    """Keeps the rows whose level changes most, a bounded number of them."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._kept: list[PullRow] = []
+
+    def add(self, rows: Iterable[PullRow]) -> None:
+        """Look at a page of rows."""
+        moved = (row for row in rows if row.before != row.after)
+        self._kept = heapq.nlargest(self._count, [*self._kept, *moved], key=_size)
+
+    def rows(self) -> list[PullRow]:
+        """The largest, one per level."""
+        return list({(row.stock_list, row.sku): row for row in self._kept}.values())
+
+
+def _size(row: PullRow) -> tuple[bool, int]:
+    """What goes to zero first, then by how much a level changes."""
+    before, after = row.before or 0, row.after or 0
+    return after == 0 < before, abs(after - before)
+
+
+def _source(turn: Turn) -> Source:
+    with turn.ledger.read() as connection:
+        known = sources.named(connection, turn.plan.name)
+    return sources.unseen(turn.plan.name) if known is None else known
+
+
+def _held(turn: Turn, source: Source) -> Position | None:
+    if source.held_pull_id is None:
+        return None
+    with turn.ledger.read() as connection:
+        held = pulls.numbered(connection, source.held_pull_id)
+    return None if held is None else held.position
+
+
+def _report(turn: Turn, offer: Offer, weighed: Weighing) -> PullReport:
+    lists = weighed.counts.lists.values()
+    status = PullStatus.APPLIED if weighed.found.pages else PullStatus.UNCHANGED
+    return PullReport(
+        source=turn.plan.name,
+        label=offer.label,
+        status=(PullStatus.HELD if weighed.reasons else status).value,
+        read=weighed.counts.read,
+        changed=sum(of.changed + of.created for of in lists),
+        rejected=weighed.counts.rejected,
+        missing=sum(of.missing for of in lists),
+        reason="; ".join(weighed.reasons) or None,
+    )
+
+
+def _passed_over(turn: Turn, offer: Offer) -> PullReport:
+    return PullReport(
+        source=turn.plan.name,
+        label=offer.label,
+        status=PullStatus(offer.verdict.value).value,
+        reason=offer.remark,
+    )
+
+
+def _failed(turn: Turn, label: str, error: ConnectorError) -> PullReport:
+    return PullReport(
+        source=turn.plan.name,
+        label=label,
+        status=PullStatus.FAILED.value,
+        reason=error.message,
+        error=error,
+    )
