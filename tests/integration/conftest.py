@@ -8,8 +8,8 @@ import pytest
 
 from tests.integration.ledgers import (
     HandClock,
-    copied_postgres,
     copied_sqlite,
+    emptied_postgres,
     migrated_postgres,
     migrated_sqlite,
 )
@@ -29,7 +29,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: Server) -> str:
+def postgres_ledger(postgres: Server) -> str:
     return migrated_postgres(postgres)
 
 
@@ -45,10 +45,9 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres: Server, postgres_template: str) -> Iterator[str]:
+def postgres_url(postgres: Server, postgres_ledger: str) -> str:
     """URL of a migrated ledger of its own."""
-    with copied_postgres(postgres, postgres_template) as url:
-        yield url
+    return emptied_postgres(postgres, postgres_ledger)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

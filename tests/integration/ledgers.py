@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import uuid
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,7 +11,6 @@ from tests.databases import fresh_database
 from worker.ledger import Ledger, migrating
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.databases import Server
@@ -56,13 +53,25 @@ def copied_sqlite(template: Path, folder: Path) -> str:
     return f"sqlite:///{folder / 'ledger.db'}"
 
 
-@contextmanager
-def copied_postgres(server: Server, template: str) -> Iterator[str]:
-    """A copy of a migrated database; it is dropped again, since each takes megabytes."""
-    name = f"t_{uuid.uuid4().hex}"
+def emptied_postgres(server: Server, database: str) -> str:
+    """The session's database as it was after migrating: cheaper than a copy, which is 8 MB."""
     with psycopg.connect(
-        host="127.0.0.1", port=server.port, user=server.user, dbname="postgres", autocommit=True
+        host="127.0.0.1", port=server.port, user=server.user, dbname=database, autocommit=True
     ) as session:
-        session.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[call-overload]
-        yield server.url(name)
-        session.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+        session.execute(_EMPTY)
+        session.execute("UPDATE alembic_version SET version_num = %s", [migrating.wanted()])
+        session.execute("INSERT INTO target (id, state, rate) VALUES (1, 'up', 0)")
+    return server.url(database)
+
+
+_EMPTY = """
+DO $$ DECLARE name text; BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+  FOR name IN SELECT tablename FROM pg_tables
+    WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+  LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
+  FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'
+  LOOP EXECUTE format('ALTER SEQUENCE %I RESTART', name); END LOOP;
+END $$
+"""
