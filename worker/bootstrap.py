@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,11 +52,6 @@ class Service:
     stopped: Callable[[], bool] = lambda: False
     _runners: dict[int, asyncio.Runner] = field(default_factory=dict)
     _clients: dict[int, OmnitronClient] = field(default_factory=dict)
-
-    @property
-    def instance(self) -> str:
-        """The name of this installation: configured, else a fingerprint of the ledger's place."""
-        return self.loaded.settings.instance or fingerprint(self.ledger.place)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -234,11 +228,6 @@ def build(
         secrets=loaded.secrets(),
     )
     return Service(loaded=loaded, redaction=redaction, stopped=stopped)
-
-
-def fingerprint(place: str) -> str:
-    """Eight characters that tell one ledger from another, the same in every process."""
-    return hashlib.sha256(place.encode()).hexdigest()[:8]
 
 
 def actor(environ: Mapping[str, str] | None = None) -> str:
