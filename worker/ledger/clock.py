@@ -56,6 +56,8 @@ class SqliteClock:
         if not self._boot:
             return time.time()
         if self._offset is None:
+            if connection.get_execution_options().get("stocksync_write", False):
+                self.anchor(connection)  # the first write after a reboot
             self._offset = self._kept(connection)
         offset = time.time() - boottime() if self._offset is None else self._offset
         return boottime() + offset

@@ -26,7 +26,7 @@ def exclusive(path: Path, *, wait: float = WAIT_SECONDS) -> Iterator[None]:
     """
     descriptor = _opened(path)
     try:
-        _acquire(descriptor, path, time.monotonic() + wait)
+        _acquire(descriptor, path, wait=wait)
         os.pwrite(descriptor, f"{os.getpid():<10}".encode(), 0)
         yield
     finally:
@@ -43,23 +43,23 @@ def _opened(path: Path) -> int:
         ) from error
 
 
-def _acquire(descriptor: int, path: Path, deadline: float) -> None:
-    nap = _FIRST_NAP
+def _acquire(descriptor: int, path: Path, *, wait: float) -> None:
+    nap, deadline = _FIRST_NAP, time.monotonic() + wait
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise _busy(descriptor, path) from None
+                raise _busy(descriptor, path, wait=wait) from None
             time.sleep(nap)
             nap = min(nap * 2, _LAST_NAP)
         else:
             return
 
 
-def _busy(descriptor: int, path: Path) -> LedgerUnreachable:
+def _busy(descriptor: int, path: Path, *, wait: float) -> LedgerUnreachable:
     holder = os.pread(descriptor, 10, 0).decode(errors="replace").strip() or "unknown"
     return LedgerUnreachable(
-        f"process {holder} has held the ledger's write lock {path} for {WAIT_SECONDS:.0f} s",
+        f"process {holder} has held the ledger's write lock {path} for {wait:g} s",
         remedy=f"look at process {holder}: it may be stopped (SIGSTOP); end it if it hangs",
     )
