@@ -34,12 +34,12 @@ def example() -> str:
     return _piece("head") + _piece("csv") + sql + _piece("tail")
 
 
-def write_template(folder: Path, template: str = "csv") -> list[Path]:
+def write_template(folder: Path, template: str = "csv", *, name: str = FILE_NAME) -> list[Path]:
     """Write the configuration and make its folders; returns what is new, the file first.
 
     Raises ConfigurationError where there is a configuration already, or nothing can be written.
     """
-    file = folder / FILE_NAME
+    file = folder / name
     text = text_of(template)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -167,7 +167,7 @@ def report(session: Session, errors: Sequence[dict[str, Any]]) -> None:
         sys.stderr.write(printable(f"error: {place}{error['message']}{remedy}\n"))
 
 
-COMMANDS = ("setup", "steps", "overview", "explain", "operations", "service")
+COMMANDS = ("setup", "steps", "overview", "explain", "operations", "service", "demo")
 """The modules of this folder whose commands register themselves on `app` when imported."""
 
 for _name in COMMANDS:

@@ -1,0 +1,237 @@
+"""`status` and `health`: how everything stands, and whether the service is alive."""
+
+# ruff: noqa: PLC0415 - `--help` is quick, since the service is imported when a command runs
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.app import app
+from worker.cli.session import DASH, Session, duration, rfc3339, table
+from worker.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
+
+    from worker.planning.standing import Concern, SourceStanding, Standing
+
+_MARKS = {ExitCode.ATTENTION: "!", ExitCode.OK: "✓"}
+
+
+@app.command()
+def status(context: typer.Context) -> ExitCode:
+    """Show how everything stands; exits 0 when all is well."""
+    from worker.ledger.status import standing
+    from worker.planning.standing import concerns
+
+    session: Session = context.obj
+    ledger, service = session.untouched_ledger, session.service
+    fingerprints = {plan.name: plan.fingerprint for plan in service.sources.values()}
+    with ledger.read() as connection:
+        found = standing(connection, fingerprints, plan=service.target, now=ledger.now(connection))
+    worries = concerns(found, base_url=service.target.base_url)
+    session.show(_document(session, found, worries), lambda: _shown(session, found, worries))
+    return ExitCode.worst(*(concern.code for concern in worries))
+
+
+@app.command()
+def health(
+    context: typer.Context,
+    *,
+    max_age: Annotated[
+        str, typer.Option(metavar="DURATION", help='How old the last heartbeat may be: "2m".')
+    ] = "2m",
+) -> ExitCode:
+    """Judge by the heartbeat alone whether the service runs; for supervisors and probes."""
+    from worker.ledger import target
+
+    session: Session = context.obj
+    limit = _seconds(max_age)
+    ledger = session.untouched_ledger
+    with ledger.read() as connection:
+        now, beat = ledger.now(connection), target.heartbeat(connection)
+    age = None if beat is None else max(now - beat, 0.0)
+    alive = age is not None and age <= limit
+    document = {"ok": alive, "heartbeat_at": rfc3339(beat), "age_seconds": age, "max_age": limit}
+    session.show(document, lambda: _health_sentence(age, limit))
+    return ExitCode.OK if alive else ExitCode.ATTENTION
+
+
+def _seconds(text: str) -> float:
+    from pydantic_core import PydanticCustomError
+
+    from config.values import seconds
+
+    try:
+        return seconds(text)
+    except PydanticCustomError as error:
+        remedy = 'write seconds, or text like "90s", "2m", "1h"'
+        raise UsageError(f"--max-age {error.message()}", remedy=remedy) from None
+
+
+def _health_sentence(age: float | None, limit: float) -> str:
+    if age is None:
+        return "! there has never been a heartbeat: start the service with: stocksync run"
+    mark, end = ("✓", "") if age <= limit else ("!", f"; more than {duration(limit)}")
+    return f"{mark} the last heartbeat was {duration(age)} ago{end}"
+
+
+def _document(session: Session, found: Standing, worries: Sequence[Concern]) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    levels, target = found.levels, found.target
+    return {
+        "ok": not worries,
+        "version": version("stocksync"),
+        "instance": session.service.instance,
+        "at": rfc3339(found.at),
+        "heartbeat_at": rfc3339(found.heartbeat_at),
+        "oldest_due_seconds": found.oldest_due_seconds,
+        "levels": {
+            "total": levels.total,
+            "in_sync": levels.in_sync,
+            "due": levels.due,
+            "in_flight": levels.in_flight,
+            "waiting": levels.waiting,
+            "parked": levels.parked,
+            "retired": levels.retired,
+            "overridden": levels.overridden,
+        },
+        "confirmations": dict(found.confirmations),
+        "failures": {"open": found.open_failures},
+        "held_pulls": found.held_pulls,
+        "sources": [_source(source) for source in found.sources],
+        "target": {
+            "state": target.state,
+            "rate": target.rate,
+            "reason": target.reason,
+            "since": rfc3339(target.since),
+            "paused_until": rfc3339(target.paused_until or None),
+            "base_url": target.base_url,
+        },
+        "channels": [
+            {
+                "id": channel.id,
+                "state": channel.state,
+                "reason": channel.reason,
+                "polled_at": rfc3339(channel.polled_at),
+                "confirmations": dict(channel.counts),
+            }
+            for channel in found.channels
+        ],
+        "concerns": [
+            {"message": worry.message, "remedy": worry.remedy, "exit_code": int(worry.code)}
+            for worry in worries
+        ],
+    }
+
+
+def _source(source: SourceStanding) -> dict[str, Any]:
+    last = None
+    if source.last_pull is not None:
+        moment = source.last_pull["started_at"]
+        started = rfc3339(moment if isinstance(moment, float) else None)
+        last = {**source.last_pull, "started_at": started}
+    return {
+        "name": source.name,
+        "state": source.state.value,
+        "reason": source.reason,
+        "cursor": source.cursor,
+        "next_at": rfc3339(source.next_at),
+        "last_success_at": rfc3339(source.last_success_at),
+        "held_pull": source.held_pull_id,
+        "last_pull": last,
+    }
+
+
+def _shown(session: Session, found: Standing, worries: Sequence[Concern]) -> None:
+    out = session.out
+    out.print(f"stocksync {session.service.instance}, {session.local(found.at)}")
+    for line in _lines(session, found):
+        out.print(line)
+    out.print(_sources(session, found))
+    if found.channels:
+        out.print(_channels(session, found))
+    for worry in worries:
+        out.print(f"{_MARKS.get(worry.code, '✗')} {worry.message}\n    {worry.remedy}")
+    if not worries:
+        out.print("✓ all is well")
+
+
+def _lines(session: Session, found: Standing) -> Iterator[str]:
+    levels, target = found.levels, found.target
+    counts = (
+        (levels.due, "due"),
+        (levels.in_flight, "in flight"),
+        (levels.waiting, "waiting"),
+        (levels.parked, "parked"),
+        (levels.overridden, "overridden"),
+        (levels.retired, "retired"),
+    )
+    rest = "".join(f", {count:,} {name}" for count, name in counts if count)
+    yield f"Levels: {levels.total:,}, in sync {levels.in_sync:,}{rest}"
+    if found.oldest_due_seconds is not None:
+        yield f"The oldest due level waits for {duration(found.oldest_due_seconds)}"
+    why = f" ({target.reason})" if target.reason else ""
+    since = f" since {session.local(target.since)}" if target.since and target.state != "up" else ""
+    yield f"Omnitron: {target.state}{since}{why}, at most {target.rate:g} requests per second"
+    if not session.service.target.writes:
+        yield 'Nothing is sent: omnitron.writes = "off"'
+    if target.raises_paused_until > found.at:
+        yield "Increases are paused, decreases go: stocksync target resume"
+    yield f"Failures open: {found.open_failures:,}; held pulls: {found.held_pulls}"
+    beat = "never" if found.heartbeat_at is None else session.local(found.heartbeat_at)
+    yield f"Heartbeat of the service: {beat}"
+
+
+def _sources(session: Session, found: Standing) -> Table:
+    columns = ("source", "state", "read up to", "last success", "next", "last pull")
+    rows = [
+        (
+            source.name,
+            source.state.value,
+            source.cursor,
+            session.local(source.last_success_at),
+            session.local(source.next_at),
+            _last_pull(source),
+        )
+        for source in found.sources
+    ]
+    return table("Sources", columns, rows)
+
+
+def _last_pull(source: SourceStanding) -> str:
+    pull = source.last_pull
+    if pull is None:
+        return DASH
+    return (
+        f"{pull['id']} {pull['status']}: {pull['read']} read, {pull['changed']} changed,"
+        f" {pull['rejected']} rejected"
+    )
+
+
+def _channels(session: Session, found: Standing) -> Table:
+    columns = (
+        "channel",
+        "state",
+        "looked at",
+        "#confirmed",
+        "#waiting",
+        "#unconfirmed",
+        "#overwritten",
+    )
+    states = ("confirmed", "waiting", "unconfirmed", "overwritten")
+    rows = [
+        (
+            channel.id,
+            channel.state,
+            session.local(channel.polled_at),
+            *(channel.counts.get(state, 0) for state in states),
+        )
+        for channel in found.channels
+    ]
+    return table("Channels", columns, rows)
