@@ -155,18 +155,28 @@ def open_count(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def groups(connection: Connection) -> list[Mapping[str, Any]]:
-    """Open failures by kind and reason: count, first, last, an example's message and remedy."""
+def groups(
+    connection: Connection, *, source: str | None = None, reason: str | None = None
+) -> list[Mapping[str, Any]]:
+    """Open failures by kind and reason: count, first, last, and the number of an example.
+
+    count: of what they are about (rows, keys); failures: of entries.
+    """
+    condition: ColumnElement[bool] = _table.c.closed_at.is_(None)
+    for name, value in {"source": source, "reason": reason}.items():
+        if value is not None:
+            condition &= _table.c[name] == value
     query = (
         select(
             _table.c.kind,
             _table.c.reason,
             func.sum(_table.c.occurrences).label("count"),
+            func.count().label("failures"),
             func.min(_table.c.first_seen).label("first_seen"),
             func.max(_table.c.last_seen).label("last_seen"),
             func.max(_table.c.id).label("example"),
         )
-        .where(_table.c.closed_at.is_(None))
+        .where(condition)
         .group_by(_table.c.kind, _table.c.reason)
         .order_by(func.sum(_table.c.occurrences).desc())
     )
@@ -187,13 +197,13 @@ def close_matching(  # noqa: PLR0913 - every one narrows the choice, by name
     kind: FailureKind,
     why: str,
     now: float,
-    identities: Sequence[str] | None = None,
+    ids: Sequence[int] | None = None,
     before_pull: int | None = None,
 ) -> int:
-    """Close a source's failures of one kind: of these identities, or not seen by this pull."""
+    """Close a source's failures of one kind: of these numbers, and not seen by this pull."""
     condition = (_table.c.source == source) & (_table.c.kind == kind) & _table.c.closed_at.is_(None)
-    if identities is not None:
-        condition &= _table.c.identity.in_(identities)
+    if ids is not None:
+        condition &= _table.c.id.in_(ids)
     if before_pull is not None:
         condition &= _table.c.pull_id < before_pull
     statement = update(_table).where(condition).values(closed_at=now, closed_why=why)

@@ -1,0 +1,206 @@
+"""`failures`: what needs a person, why, and what to do; dismissed and exported here."""
+
+# ruff: noqa: PLC0415 - `--help` is quick, since what only some runs need is imported by them
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.nouns import SHOWN, Limit, Number, noun
+from worker.cli.session import Session, printable, rfc3339, table
+from worker.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from worker.ledger.events import Event
+    from worker.ledger.failures import Failure
+
+failures = noun("failures", "What needs a person: rows, files, sources, items, channels.")
+_Source = Annotated[str | None, typer.Option(help="Only those of this source.")]
+_Reason = Annotated[str | None, typer.Option(help="Only those open for this reason.")]
+_OPEN = "look at the open ones: stocksync failures"
+
+
+@failures.callback()
+def opening(
+    context: typer.Context, source: _Source = None, reason: _Reason = None, limit: Limit = None
+) -> None:
+    """List what needs a person, by reason and one by one; replay, dismiss or export it."""
+    if context.invoked_subcommand is None:
+        _list(context.obj, source, reason, limit)
+
+
+@failures.command("list")
+def listed(
+    context: typer.Context, source: _Source = None, reason: _Reason = None, limit: Limit = None
+) -> None:
+    """List the open failures: groups first, then one by one, the latest first."""
+    _list(context.obj, source, reason, limit)
+
+
+@failures.command()
+def show(context: typer.Context, failure_id: Number) -> None:
+    """Show everything that is known of one failure."""
+    from worker.ledger import events
+    from worker.ledger import failures as failures_ledger
+
+    session: Session = context.obj
+    with session.untouched_ledger.read() as connection:
+        found = failures_ledger.numbered(connection, [failure_id])
+        done = events.about(connection, f"failure {failure_id}")
+    if not found:
+        raise UsageError(f"there is no failure {failure_id}", remedy=_OPEN)
+    session.show(_whole(found[0], done), lambda: _show(session, found[0], done))
+
+
+@failures.command()
+def dismiss(
+    context: typer.Context,
+    failure_id: Number,
+    why: Annotated[str, typer.Option(help="Why nothing needs to be done; it is recorded.")],
+) -> None:
+    """Close a failure. Its level stays parked, uncounted, until the ERP states another value."""
+    from worker.bootstrap import actor
+    from worker.operating import dismiss as dismiss_failure
+
+    session: Session = context.obj
+    if not why.strip():
+        raise UsageError("--why is empty", remedy="say why nothing needs to be done")
+    failure = dismiss_failure(session.ledger, failure_id, why=why.strip(), actor=actor())
+    text = f"failure {failure_id} is closed ({failure.reason}: {failure.message})"
+    session.show({"id": failure_id, "dismissed": True, "why": why.strip()}, lambda: text)
+
+
+@failures.command()
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv|jsonl")],
+) -> None:
+    """Write all open failures to a new file: CSV for a spreadsheet, or exact JSON lines."""
+    from worker.cli.exporting import write_new
+    from worker.ledger import failures as failures_ledger
+
+    session: Session = context.obj
+    with session.untouched_ledger.read() as connection:
+        found = failures_ledger.each_open(connection)
+        count = write_new(file, (_whole(failure) for failure in found))
+    session.show({"file": str(file), "count": count}, lambda: f"{count} failures are in {file}")
+
+
+def _list(session: Session, source: str | None, reason: str | None, limit: int | None) -> None:
+    from worker.ledger import failures as failures_ledger
+
+    shown = limit if limit is not None or session.as_json else SHOWN
+    with session.untouched_ledger.read() as connection:
+        found = failures_ledger.open_ones(connection, source=source, reason=reason, limit=shown)
+        groups = failures_ledger.groups(connection, source=source, reason=reason)
+        ids = [group["example"] for group in groups]
+        examples = {one.id: one for one in failures_ledger.numbered(connection, ids)}
+    session.show(
+        [_document(failure) for failure in found], lambda: _tell(session, found, groups, examples)
+    )
+
+
+def _document(failure: Failure) -> dict[str, Any]:
+    return {
+        "id": failure.id,
+        "kind": failure.kind,
+        "source": failure.source,
+        "stock_list": failure.stock_list,
+        "sku": failure.sku,
+        "reason": failure.reason,
+        "message": failure.message,
+        "remedy": failure.remedy,
+        "line": failure.line,
+        "first_seen": rfc3339(failure.first_seen),
+        "last_seen": rfc3339(failure.last_seen),
+        "attempts": failure.attempts,
+        "warehouse": failure.warehouse,
+        "file": failure.file,
+        "column": failure.column,
+        "value": failure.value,
+        "occurrences": failure.occurrences,
+    }
+
+
+def _whole(failure: Failure, done: Sequence[Event] = ()) -> dict[str, Any]:
+    document = _document(failure) | {
+        "raw": failure.raw,
+        "status": failure.status,
+        "excerpt": failure.excerpt,
+        "pull": failure.pull_id,
+        "batch": failure.batch_id,
+        "closed_at": rfc3339(failure.closed_at),
+        "closed_why": failure.closed_why,
+    }
+    if done:
+        document["events"] = [event._asdict() | {"at": rfc3339(event.at)} for event in done]
+    return document
+
+
+def _tell(
+    session: Session,
+    found: Sequence[Failure],
+    groups: Sequence[Mapping[str, Any]],
+    examples: Mapping[int, Failure],
+) -> None:
+    if not groups:
+        session.out.print("nothing needs a person")
+        return
+    for group in groups:
+        _tell_group(session, group, examples[group["example"]])
+    columns = ("#id", "last seen", "kind", "source", "#list", "sku", "reason", "message")
+    rows = [
+        (
+            f.id,
+            session.local(f.last_seen),
+            f.kind,
+            f.source,
+            f.stock_list,
+            f.sku,
+            f.reason,
+            f.message,
+        )
+        for f in found
+    ]
+    session.out.print(table("one by one, the latest first", columns, rows))
+    left = sum(group["failures"] for group in groups) - len(found)
+    if left > 0:
+        session.out.print(f"and {left} more: --limit, or stocksync failures export FILE.csv")
+
+
+def _tell_group(session: Session, group: Mapping[str, Any], example: Failure) -> None:
+    first, last = session.local(group["first_seen"]), session.local(group["last_seen"])
+    lines = [
+        f"{group['count']} x {group['reason']} ({group['kind']}), first {first}, last {last}",
+        f"    for example {example.id}: {example.message}",
+        f"    remedy: {example.remedy}",
+        "",
+    ]
+    session.out.print(printable("\n".join(lines)))
+
+
+def _show(session: Session, failure: Failure, done: Sequence[Event]) -> None:
+    moments = {"first_seen", "last_seen", "closed_at"}
+    for name, value in failure._asdict().items():
+        if value not in {None, ""} and name != "identity":
+            text = session.local(value) if name in moments else value
+            session.out.print(printable(f"{name.removesuffix('_id').replace('_', ' '):<12} {text}"))
+    for event in done:
+        when = session.local(event.at)
+        session.out.print(printable(f"{when} {event.action} by {event.actor} {event.detail}"))
+    for sentence in _what_next(failure):
+        session.out.print(sentence)
+
+
+def _what_next(failure: Failure) -> list[str]:
+    if failure.closed_at is not None:
+        return []
+    dismissing = f"to close it without effect: stocksync failures dismiss {failure.id} --why TEXT"
+    if failure.kind != "item":
+        return [dismissing]
+    return [f"to send it again: stocksync failures replay {failure.id}", dismissing]

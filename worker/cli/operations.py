@@ -1,0 +1,5 @@
+"""What people do between the runs; each noun is a module of its own."""
+
+from worker.cli import batches, failures, later, pulls, replaying, sources, target
+
+__all__ = ["batches", "failures", "later", "pulls", "replaying", "sources", "target"]

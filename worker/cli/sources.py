@@ -1,0 +1,158 @@
+"""`sources`: how each source stands; paused, resumed and rewound here."""
+
+# ruff: noqa: PLC0415 - `--help` is quick, since what only some runs need is imported by them
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.nouns import For, noun
+from worker.cli.session import Session, rfc3339, table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from worker.ledger.sources import Source
+
+sources = noun("sources", "The configured sources and how each stands.")
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a configured source.")]
+
+
+@sources.callback()
+def opening(context: typer.Context) -> None:
+    """List the sources; pause, resume or rewind one."""
+    if context.invoked_subcommand is None:
+        _list(context.obj)
+
+
+@sources.command("list")
+def listed(context: typer.Context) -> None:
+    """List the configured sources."""
+    _list(context.obj)
+
+
+@sources.command()
+def pause(context: typer.Context, name: _Name, seconds: For = "24h") -> None:  # type: ignore[assignment]
+    """Read a source no more for a while; what is known of it is still delivered."""
+    from worker.bootstrap import actor
+    from worker.operating import pause_source
+
+    session: Session = context.obj
+    session.service.source(name)
+    until = pause_source(session.ledger, name, seconds=seconds, actor=actor())
+    text = f"{name} is paused until {session.local(until)}; sooner: stocksync sources resume {name}"
+    session.show({"name": name, "paused_until": rfc3339(until)}, lambda: text)
+
+
+@sources.command()
+def resume(context: typer.Context, name: _Name) -> None:
+    """Read a paused source again, at the next opportunity."""
+    from worker.bootstrap import actor
+    from worker.operating import resume_source
+
+    session: Session = context.obj
+    session.service.source(name)
+    was_paused = resume_source(session.ledger, name, actor=actor())
+    text = f"{name} goes on" if was_paused else f"{name} was not paused"
+    session.show({"name": name, "was_paused": was_paused}, lambda: text)
+
+
+@sources.command()
+def rewind(
+    context: typer.Context,
+    name: _Name,
+    cursor: Annotated[
+        str,
+        typer.Argument(
+            metavar="CURSOR",
+            help="SQL: the cursor to go on from (a moment, a number). CSV: the name of the file"
+            ' that counts as applied last. "" reads everything anew.',
+        ),
+    ],
+) -> None:
+    """Read a source again from an earlier place; what comes of it passes the guard."""
+    from worker.bootstrap import actor
+    from worker.operating import rewind_source
+
+    session: Session = context.obj
+    connector = session.service.connector(name)
+    checkpoint = rewind_source(session.ledger, connector, name, cursor=cursor, actor=actor())
+    place = place_of(checkpoint)
+    text = f"{name} is read on from {place}" if place else f"{name} is read from its beginning"
+    session.show({"name": name, "cursor": place}, lambda: text)
+
+
+def place_of(checkpoint: Any) -> str | None:
+    """Where a source stands, in a few words: the last file, or the cursor."""
+    if not checkpoint:
+        return None
+    found = checkpoint.get("file") or checkpoint.get("cursor")
+    return None if found is None else str(found)
+
+
+def _list(session: Session) -> None:
+    from worker.ledger import sources as sources_ledger
+
+    ledger = session.ledger
+    with ledger.read() as connection:
+        now = ledger.now(connection)
+        known = sources_ledger.every(connection)
+        documents = [_document(session, connection, source, now) for source in known]
+        rows = [
+            _row(session, source, now, shown)
+            for source, shown in zip(known, documents, strict=True)
+        ]
+    columns = ("name", "state", "stands at", "next", "last success", "last pull", "reason")
+    session.show(documents, lambda: table("sources", columns, rows))
+
+
+def _document(
+    session: Session, connection: Connection, source: Source, now: float
+) -> dict[str, Any]:
+    fingerprint = session.service.source(source.name).fingerprint
+    return {
+        "name": source.name,
+        "state": source.state(now, fingerprint=fingerprint).value,
+        "cursor": place_of(source.checkpoint),
+        "next_at": rfc3339(source.next_at) if source.next_at else None,
+        "last_success_at": rfc3339(source.last_success_at),
+        "last_pull": _last_pull(connection, source),
+        "held_pull": source.held_pull_id,
+        "paused_until": rfc3339(source.paused_until) if source.paused(now) else None,
+        "reason": _reason(session, source, now),
+    }
+
+
+def _last_pull(connection: Connection, source: Source) -> dict[str, Any] | None:
+    from worker.ledger import pulls
+
+    if source.last_pull_id is None:
+        return None
+    pull = pulls.numbered(connection, source.last_pull_id)
+    if pull is None:
+        return None
+    words = ("id", "status", "read", "changed", "rejected", "missing")
+    return {word: getattr(pull, word) for word in words}
+
+
+def _reason(session: Session, source: Source, now: float) -> str | None:
+    if source.paused(now):
+        return f"paused until {session.local(source.paused_until)}"
+    if source.held_pull_id is not None:
+        return f"pull {source.held_pull_id} is held: stocksync pulls show {source.held_pull_id}"
+    return source.trouble_reason
+
+
+def _row(session: Session, source: Source, now: float, shown: dict[str, Any]) -> tuple[object, ...]:
+    last = shown["last_pull"]
+    return (
+        source.name,
+        shown["state"],
+        shown["cursor"],
+        session.local(source.next_at) if source.next_at > now else "now",
+        session.local(source.last_success_at),
+        None if last is None else f"{last['id']} {last['status']}",
+        shown["reason"],
+    )
