@@ -1,0 +1,127 @@
+"""The story, act by act; each waits for what the service does and leaves a fact for the report."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from worker.demo import drop
+from worker.demo.configuration import DROP_FOLDER
+from worker.demo.scene import Approval, Replay
+from worker.demo.waiting import DemoFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.demo.drop import Stock
+    from worker.demo.programs import Finished
+    from worker.demo.scene import Scene
+
+FIRST_FILE = "stok_1.csv"
+SECOND_FILE = "stok_2.csv"
+
+_PATIENCE = 45.0
+"""Longer than anything here takes on a slow machine; reached only where something is broken."""
+
+_PLAN_LINES = 24
+
+
+def approve_first_pull(scene: Scene) -> Approval:
+    """See that the ERP's first pull is held, look at its plan, and approve it by command."""
+    held = scene.waiting.until(
+        "the ERP's first pull is read and held", scene.watch.held, seconds=_PATIENCE
+    )
+    scene.screen.say(f"pull {held.id} is held: {held.reason}")
+    number = str(held.id)
+    plan = scene.programs.command("pulls", "show", number)
+    scene.screen.show(_shortened(f"$ {plan.words}\n{plan.out}"))
+    approved = scene.programs.command("pulls", "approve", number)
+    at = time.time()
+    _require(approved)
+    scene.screen.say(f"$ {approved.words}: {held.changed:,} changes are applied, not one more")
+    return Approval(pull_id=held.id, reason=held.reason or "", changed=held.changed, at=at)
+
+
+def replay_refused(scene: Scene) -> Replay:
+    """Wait for the product that Omnitron does not know, create it there, and replay."""
+    failure = scene.waiting.until(
+        "Omnitron refuses the product that it does not know", scene.watch.refused, seconds=_PATIENCE
+    )
+    scene.screen.say(f"failure {failure.id}: {failure.sku} is refused: {failure.message}")
+    scene.remote.any_product()
+    replayed = scene.programs.command("failures", "replay", str(failure.id), "--yes", "--json")
+    _require(replayed)
+    answer = _answer(replayed.document())
+    scene.screen.say(f"created in Omnitron; $ stocksync failures replay {failure.id}: {answer}")
+    scene.waiting.until(
+        "the replayed item is accepted",
+        lambda: scene.watch.refused() is None,
+        seconds=_PATIENCE,
+    )
+    scene.screen.say(f"{failure.sku} is accepted, its failure has closed by itself")
+    return Replay(
+        failure_id=failure.id, sku=failure.sku or "", message=failure.message, answer=answer
+    )
+
+
+def drop_second_file(scene: Scene) -> Sequence[Stock]:
+    """Drop the next export, and wait until it is applied."""
+    stocks = drop.changed(scene.stocks, seed=scene.options.seed)
+    drop.drop(scene.folder / DROP_FOLDER, SECOND_FILE, stocks)
+    scene.screen.say(f"the back office drops {SECOND_FILE}")
+    applied = scene.waiting.until(
+        f"{SECOND_FILE} is applied", lambda: scene.watch.applied(SECOND_FILE), seconds=_PATIENCE
+    )
+    scene.screen.say(
+        f"{SECOND_FILE}: {applied.read} rows read, {applied.changed} changed,"
+        f" {applied.rejected} rejected"
+    )
+    return stocks
+
+
+def trade_on(scene: Scene, *, until: float) -> None:
+    """Let the ERP go on until the moment ``until`` of the wall clock, then end it."""
+    scene.waiting.pause(until - time.time())
+    scene.writer.end()
+    if scene.writer.error is not None:
+        raise DemoFailed(f"the sample ERP failed: {scene.writer.error}")
+    scene.screen.say(f"the ERP rests after {scene.writer.transactions:,} transactions")
+
+
+def settle(scene: Scene) -> None:
+    """Wait until every source was read to its end twice more, all was sent, and all was seen.
+
+    Twice: the first read to end after the last transaction may have begun before it.
+    """
+    for _ in range(2):
+        moment = scene.watch.moment()
+        scene.waiting.until(
+            "every source is read again",
+            lambda moment=moment: min(scene.watch.successes().values()) > moment,  # type: ignore[misc]
+            seconds=_PATIENCE,
+        )
+    scene.waiting.until(
+        "everything is sent and confirmed",
+        lambda: (glance := scene.watch.glance()) is not None and glance.settled,
+        seconds=_PATIENCE,
+    )
+    scene.screen.say("everything is sent, and the sales channel shows it")
+
+
+def _require(finished: Finished) -> None:
+    if finished.code != 0:
+        told = (finished.err or finished.out).strip()
+        raise DemoFailed(f"`{finished.words}` ended with {finished.code}: {told[-800:]}")
+
+
+def _answer(document: Any) -> str:
+    """What became of the one key: a word of `worker.replay.ReplayAnswer`."""
+    answers = [str(key["answer"]) for key in document["keys"]]
+    return ", ".join(answers) or "nothing was replayed"
+
+
+def _shortened(text: str) -> str:
+    lines = text.splitlines()
+    if len(lines) <= _PLAN_LINES:
+        return text
+    return "\n".join([*lines[:_PLAN_LINES], f"… and {len(lines) - _PLAN_LINES} lines more"])
