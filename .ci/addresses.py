@@ -14,6 +14,7 @@ _URL = re.compile(r"\b(?:https?|ftp|wss?)://(?:[^\s/@\"'`]*@)?([A-Za-z0-9-]+(?:\
 _HOST = re.compile(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|io|dev)\b(?!\()")
 _HOME = re.compile(r"(?<![\w.])/(?:home|root|Users|work|opt|mnt)/\w[^\s\"'`)]*")
 _RESERVED = re.compile(r"(?:^127(?:\.\d+){3}|(?:^|\.)(?:example|invalid|test|localhost))$")
+_XML_NAMES = {"www.w3.org"}  # namespaces: names, never fetched
 _EXAMPLE = re.compile(r"(?:^|\.)example\.(?:com|org|net)$")
 
 
@@ -45,7 +46,7 @@ def _outer(line: str) -> list[str]:
 
 
 def _is_reserved(host: str) -> bool:
-    return bool(_RESERVED.search(host) or _EXAMPLE.search(host))
+    return host in _XML_NAMES or bool(_RESERVED.search(host) or _EXAMPLE.search(host))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def target_plan(settings: Settings) -> TargetPlan:
 
 
 def instance(settings: Settings) -> str:
-    """Return the name that queues, broker keys and logs carry: the configured one, else the ledger's.
+    """Return the name that queues, broker keys and logs carry: configured, or the ledger's.
 
     The latter sums up where the ledger is, without secrets, so that all processes on one ledger
     come to the same name.

@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from config.loading import Loaded, load
 from config.logs import configure_logs
 from config.plans import channel_plan, instance, source_plan, target_plan
+from config.secret import mask_url
 from config.settings import CsvSource
 from connectors.csv_drop import CsvColumns, CsvDrop, CsvFormat, CsvOptions, FinalNewline, Ready
 from connectors.sql_erp import CursorType, SqlErp, SqlOptions
@@ -68,6 +69,12 @@ class Service:
     def instance(self) -> str:
         """The name that queues, broker keys and logs carry."""
         return instance(self.loaded.settings)
+
+    @property
+    def broker_place(self) -> str | None:
+        """Where the configured broker is, without secrets; None: the embedded one."""
+        url = self.loaded.settings.broker_url
+        return None if url is None else mask_url(url.reveal())
 
     @cached_property
     def target(self) -> TargetPlan:
@@ -223,7 +230,7 @@ def build(
     redaction = configure_logs(
         settings.log.level,
         settings.log.format,
-        instance=settings.instance or "",
+        instance=instance(settings),
         zone=settings.zone,
         secrets=loaded.secrets(),
     )

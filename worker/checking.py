@@ -121,11 +121,9 @@ async def _broker(service: Service) -> Finding:
         return Finding(subject="broker", message="embedded: stocksync run starts it")
     from redis import Redis, RedisError  # noqa: PLC0415 - as above
 
-    from config.secret import mask_url  # noqa: PLC0415 - only where there is one
-
     url = secret.reveal()
     service.redaction.add(url)
-    place = mask_url(url)
+    place = service.broker_place
     options: dict[str, Any] = {
         "socket_timeout": _BROKER_SECONDS,
         "socket_connect_timeout": _BROKER_SECONDS,
