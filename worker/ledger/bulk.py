@@ -107,6 +107,19 @@ def by_keys(
             yield from connection.exec_driver_sql(text, (lists, skus, *arguments))
 
 
+def tuples(
+    connection: Connection, statement: str, arguments: tuple[object, ...]
+) -> list[tuple[Any, ...]]:
+    """All rows of a statement written with ``?``, as the driver's own tuples.
+
+    For pages of plain columns only: a row costs a quarter of what a SQLAlchemy row does.
+    """
+    result = connection.exec_driver_sql(driver_sql(connection, statement), arguments)
+    rows = list(result.cursor.fetchall())
+    result.close()
+    return rows
+
+
 def paged(rows: Sequence[Any], size: int = PAGE_ROWS) -> Iterator[Sequence[Any]]:
     """The rows in pages of ``size``."""
     for start in range(0, len(rows), size):

@@ -72,8 +72,7 @@ def contents_between(
         arguments += upto
     statement = f"SELECT {_CONTENT} FROM part WHERE {condition} ORDER BY stock_list, sku, warehouse"
     statement += f" LIMIT {limit}"
-    rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), tuple(arguments))
-    return [tuple(row) for row in rows]
+    return bulk.tuples(connection, statement, tuple(arguments))
 
 
 def contents_of(

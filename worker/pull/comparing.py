@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from worker.ledger import levels, parts
@@ -12,11 +13,14 @@ from worker.ledger.pulls import PullRow
 from worker.model import PAGE_ROWS, Key, ListCounts, PullCounts, Said
 from worker.planning.differences import KeyPlan, Statement, plan_key
 from worker.planning.rules import Broken, resolve
+from worker.pull.differing import all_keys, differing_keys, rows_of
+from worker.pull.reading import KEPT_PER_REASON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from worker.ledger import Ledger
+    from worker.ledger.failures import Failure
     from worker.ledger.scratch import Scratch
     from worker.ledger.sources import Source
     from worker.model import SourcePlan
@@ -27,7 +31,10 @@ _KNOWN_ROWS = 4 * PAGE_ROWS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenKey:
-    """A key whose statement cannot be applied, with the line that says so."""
+    """A key whose statement cannot be applied, with the line that says so.
+
+    warehouse: "" where the level as a whole is broken.
+    """
 
     key: Key
     warehouse: str
@@ -43,9 +50,9 @@ class Comparison:
     per_list: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     foreign: Counter[int] = field(default_factory=Counter)
     broken: list[BrokenKey] = field(default_factory=list)
-    broken_count: int = 0
+    broken_counts: Counter[str] = field(default_factory=Counter)
     pages: int = 0
-    good_again: set[str] = field(default_factory=set)
+    good_again: set[int] = field(default_factory=set)
 
     def counts(self, *, read: int, rejected: int, known: Mapping[int, int]) -> PullCounts:
         """The counts as they are kept with the pull."""
@@ -56,10 +63,40 @@ class Comparison:
         }
         return PullCounts(
             read=read,
-            rejected=rejected + self.broken_count,
+            rejected=rejected + self.broken_counts.total(),
             foreign=sum(self.foreign.values()),
             lists=lists,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """Numbers of open row failures: by (SKU, warehouse), or by key where a whole level failed."""
+
+    by_row: Mapping[tuple[str, str], list[int]]
+    by_key: Mapping[tuple[int, str], list[int]]
+
+    @classmethod
+    def of(cls, failures: Iterable[Failure]) -> Watched:
+        """Those that name a SKU; a row whose SKU could not be read never reads well again."""
+        by_row: dict[tuple[str, str], list[int]] = defaultdict(list)
+        by_key: dict[tuple[int, str], list[int]] = defaultdict(list)
+        for failure in failures:
+            if failure.sku is None:
+                continue
+            if failure.stock_list is not None and failure.warehouse is None:
+                by_key[failure.stock_list, failure.sku].append(failure.id)
+            else:
+                by_row[failure.sku, failure.warehouse or ""].append(failure.id)
+        return cls(by_row=by_row, by_key=by_key)
+
+    def about(self, stock_list: int, sku: str, warehouse: str) -> list[int]:
+        """The failures that a good row of this part heals."""
+        rows, keys = self.by_row.get((sku, warehouse)), self.by_key.get((stock_list, sku))
+        return [*(rows or ()), *(keys or ())]
+
+    def __bool__(self) -> bool:
+        return bool(self.by_row or self.by_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +105,7 @@ class Scope:
 
     everything: keys that were not stated are looked at too (a snapshot, or changed rules).
     missing: whether absence may be believed. recompute: levels are made anew from their parts.
-    watched: identities of open row failures, to be closed when their key reads well again.
+    watched: open row failures, to be closed when what they are about reads well again.
     """
 
     source: Source
@@ -77,7 +114,7 @@ class Scope:
     everything: bool
     missing: bool
     recompute: bool
-    watched: frozenset[str]
+    watched: Watched
 
 
 class Comparer:
@@ -89,6 +126,7 @@ class Comparer:
         self._ledger = ledger
         self._scope = scope
         self._stage = stage
+        self._page: list[PullRow] = []
         self.found = Comparison()
 
     def walk(self, scratch: Scratch) -> Comparison:
@@ -103,13 +141,14 @@ class Comparer:
             after = upto  # type: ignore[assignment]
         if self._scope.everything:
             self._merge([], after, None)
+        self._stage_page()
         return self.found
 
     def _look_up(self, page: list[tuple[Any, ...]]) -> None:
         keys = {row[:2] for row in page}
         with self._ledger.read() as connection:
             known = parts.contents_of(connection, self._scope.source.id, keys)
-        self._plan_page(page, known)
+        self._plan_page(page, sorted(known, key=itemgetter(0, 1, 2)))
 
     def _merge(
         self,
@@ -140,49 +179,45 @@ class Comparer:
         keys = self._candidates(page, known)
         if not keys:
             return
-        stated = _by_key(page, keys)
-        before = _by_key(known, keys)
         with self._ledger.read() as connection:
             there = levels.by_keys(connection, keys)
-            absent = self._absences(connection, keys, stated, before)
-        rows: list[PullRow] = []
+            absent = self._absences(connection, keys, page, known)
         for key in sorted(keys):
-            rows += self._key_rows(
-                key, stated.get(key, []), before.get(key, []), there.get(key), absent
-            )
+            stated, before = rows_of(page, key), rows_of(known, key)
+            self._add(list(self._key_rows(key, stated, before, there.get(key), absent)))
+
+    def _add(self, rows: list[PullRow]) -> None:
+        """Put the rows of one key on the page; a key is never cut in two."""
+        if self._page and len(self._page) + len(rows) > PAGE_ROWS:
+            self._stage_page()
+        self._page += rows
+
+    def _stage_page(self) -> None:
+        rows, self._page = self._page, []
         if rows:
             self.found.pages += 1
-            numbered = [row._replace(page=self.found.pages, n=n) for n, row in enumerate(rows)]
-            self._stage(self.found.pages, numbered)
+            page = self.found.pages
+            self._stage(page, [row._replace(page=page, n=n) for n, row in enumerate(rows)])
 
     def _candidates(self, page: list[tuple[Any, ...]], known: list[tuple[Any, ...]]) -> set[Key]:
-        """Keys that differ in any way; the cheap test that nearly all rows end at."""
+        """Keys that differ in any way."""
         if self._scope.recompute:
-            return {Key(*row[:2]) for row in itertools.chain(page, known)}
-        same = set(known)
-        keys = {Key(row[0], row[1]) for row in page if row[:7] not in same}
-        if self._scope.everything:
-            here = {row[:3] for row in page}
-            keys |= {Key(row[0], row[1]) for row in known if row[:3] not in here}
-        if len({row[:3] for row in page}) != len(page):
-            keys |= _repeated(page)
-        return keys
+            return all_keys(page, known)
+        return differing_keys(page, known, absences=self._scope.everything)
 
     def _note_good(self, page: list[tuple[Any, ...]]) -> None:
         if not self._scope.watched:
             return
         for row in page:
             if row[3] is not None:
-                identity = f"{row[0]}/{row[1]}/{row[2]}" if row[2] else f"{row[0]}/{row[1]}"
-                if identity in self._scope.watched:
-                    self.found.good_again.add(identity)
+                self.found.good_again.update(self._scope.watched.about(*row[:3]))
 
     def _absences(
         self,
         connection: Any,
         keys: Iterable[Key],
-        stated: Mapping[Key, list[tuple[Any, ...]]],
-        known: Mapping[Key, list[tuple[Any, ...]]],
+        page: list[tuple[Any, ...]],
+        known: list[tuple[Any, ...]],
     ) -> dict[tuple[Any, ...], int]:
         """How often in a row a part was absent before, for the parts that are absent now."""
         if not self._scope.missing or self._scope.plan.absences < 2:  # noqa: PLR2004
@@ -190,7 +225,7 @@ class Comparer:
         gone = {
             key
             for key in keys
-            if {row[:3] for row in known.get(key, [])} - {row[:3] for row in stated.get(key, [])}
+            if {row[:3] for row in rows_of(known, key)} - {row[:3] for row in rows_of(page, key)}
         }
         last = self._scope.source.snapshot_pull_id
         found = parts.by_keys(connection, self._scope.source.id, gone)
@@ -221,7 +256,7 @@ class Comparer:
             absences=self._scope.plan.absences,
         )
         if planned.broken is not None:
-            broken = [_at(key, stated, planned.broken)]
+            broken = [replace(_at(key, stated, planned.broken), warehouse="")]
         for item in broken:
             self._keep_broken(item)
         if statement.missing:
@@ -232,8 +267,9 @@ class Comparer:
         return level.source_id != self._scope.source.id and level.source_id in self._scope.owners
 
     def _keep_broken(self, item: BrokenKey) -> None:
-        self.found.broken_count += 1
-        if len(self.found.broken) < 1_000:  # noqa: PLR2004 - as many as failures are kept per reason
+        reason = item.broken.reason
+        self.found.broken_counts[reason] += 1
+        if self.found.broken_counts[reason] <= KEPT_PER_REASON:
             self.found.broken.append(item)
 
     def _statement(
@@ -312,19 +348,6 @@ class Comparer:
         counts["raised"] += after > before
         counts["lowered"] += after < before
         counts["zeroed"] += after == 0 < before
-
-
-def _by_key(rows: Sequence[tuple[Any, ...]], keys: set[Key]) -> dict[Key, list[tuple[Any, ...]]]:
-    found: dict[Key, list[tuple[Any, ...]]] = {}
-    for row in rows:
-        if row[:2] in keys:
-            found.setdefault(Key(row[0], row[1]), []).append(row)
-    return found
-
-
-def _repeated(page: list[tuple[Any, ...]]) -> set[Key]:
-    times = Counter(row[:3] for row in page)
-    return {Key(part[0], part[1]) for part, count in times.items() if count > 1}
 
 
 def _at(key: Key, stated: list[tuple[Any, ...]], broken: Broken) -> BrokenKey:
