@@ -190,6 +190,16 @@ def close(connection: Connection, ids: Sequence[int], *, why: str, now: float) -
     return connection.execute(statement).rowcount
 
 
+def close_before(
+    connection: Connection, ids: Sequence[int], *, pull_id: int, why: str, now: float
+) -> None:
+    """Close those of these failures that a pull has not seen again itself."""
+    for page in bulk.paged(ids, 1_000):
+        condition = _table.c.id.in_(page) & _table.c.closed_at.is_(None)
+        statement = update(_table).where(condition & (_table.c.pull_id < pull_id))
+        connection.execute(statement.values(closed_at=now, closed_why=why))
+
+
 def close_matching(  # noqa: PLR0913 - every one narrows the choice, by name
     connection: Connection,
     *,
@@ -197,13 +207,10 @@ def close_matching(  # noqa: PLR0913 - every one narrows the choice, by name
     kind: FailureKind,
     why: str,
     now: float,
-    ids: Sequence[int] | None = None,
     before_pull: int | None = None,
 ) -> int:
-    """Close a source's failures of one kind: of these numbers, and not seen by this pull."""
+    """Close a source's failures of one kind, of any pull or of those before one."""
     condition = (_table.c.source == source) & (_table.c.kind == kind) & _table.c.closed_at.is_(None)
-    if ids is not None:
-        condition &= _table.c.id.in_(ids)
     if before_pull is not None:
         condition &= _table.c.pull_id < before_pull
     statement = update(_table).where(condition).values(closed_at=now, closed_why=why)

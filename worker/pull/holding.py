@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from connectors.contract import Settlement
+from connectors.contract import Kind, Settlement
 from connectors.errors import ConnectorError
 from worker.errors import UsageError
 from worker.ledger import events, levels, pulls, sources
 from worker.model import PullStatus
 from worker.pull.applying import Applier
 from worker.pull.lease import Lease
-from worker.pull.step import PullReport, decide_applying
+from worker.pull.step import PullReport, close_outdated, decide_applying
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -117,6 +117,9 @@ def _decide(ledger: Ledger, connection: Connection, held: Pull, actor: str) -> N
         fingerprint=held.fingerprint,
         actor=actor,
     )
+    if held.kind == Kind.SNAPSHOT:
+        name = sources.names_by_id(connection)[held.source_id]
+        close_outdated(connection, name, held.id, now=now)
     events.record(connection, actor=actor, action="approve", subject=f"pull {held.id}", now=now)
 
 

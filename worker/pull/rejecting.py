@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from worker.ledger.failures import NewFailure, identity_of
@@ -21,20 +22,40 @@ def reject_failures(
     source: str, offer: Offer, pull_id: int, reading: Reading, found: Comparison
 ) -> list[NewFailure]:
     """A failure per rejected row; one with a count for a reason that over 1,000 rows share."""
-    crowded = {
-        reason for reason, count in reading.rejects.counts.items() if count > KEPT_PER_REASON
-    }
-    rows = [
-        _of_row(source, offer, pull_id, reject)
-        for reject in reading.rejects.kept
-        if reject.reason not in crowded
+    kept, rows = reading.rejects.kept, reading.rejects.counts
+    return [
+        *(_of_row(source, offer, pull_id, r) for r in kept if rows[r.reason] <= KEPT_PER_REASON),
+        *(
+            _of_crowd(source, offer, pull_id, first, rows[first.reason])
+            for first in _first_of_each(kept)
+            if rows[first.reason] > KEPT_PER_REASON
+        ),
+        *_of_keys(source, offer, pull_id, found),
     ]
-    crowds = [
-        _of_crowd(source, offer, pull_id, reject, reading.rejects.counts[reject.reason])
-        for reject in _first_of_each(reading.rejects.kept)
-        if reject.reason in crowded
-    ]
-    return rows + crowds + [_of_key(source, offer, pull_id, item) for item in found.broken]
+
+
+def _of_keys(source: str, offer: Offer, pull_id: int, found: Comparison) -> Iterator[NewFailure]:
+    crowds: set[str] = set()
+    for item in found.broken:
+        reason, count = item.broken.reason, found.broken_counts[item.broken.reason]
+        failure = _of_key(source, offer, pull_id, item)
+        if count <= KEPT_PER_REASON:
+            yield failure
+        elif reason not in crowds:
+            crowds.add(reason)
+            yield _as_crowd(failure, offer, count)
+
+
+def _as_crowd(first: NewFailure, offer: Offer, count: int) -> NewFailure:
+    return replace(
+        first,
+        identity=f"all:{first.reason}",
+        message=f"{offer.label}: {count} levels; the first: {first.message}",
+        stock_list=None,
+        sku=None,
+        warehouse=None,
+        occurrences=count,
+    )
 
 
 def _of_row(source: str, offer: Offer, pull_id: int, reject: Reject) -> NewFailure:
@@ -78,7 +99,7 @@ def _of_key(source: str, offer: Offer, pull_id: int, item: BrokenKey) -> NewFail
     raw = {"sku": item.key.sku, "warehouse": item.warehouse, **item.said._asdict()}
     return NewFailure(
         kind=FailureKind.ROW,
-        identity=identity_of(*item.key),
+        identity=identity_of(*item.key, item.warehouse),
         reason=item.broken.reason,
         message=f"{offer.label}, line {item.place}: {item.broken.message}",
         remedy=item.broken.remedy,

@@ -275,26 +275,13 @@ class _Puller:
         }
 
     def _close_healed(self, connection: Connection, read: _Read, now: float) -> None:
-        name, good = self._plan.name, sorted(read.found.good_again)
         if read.offer.kind is Kind.SNAPSHOT:
-            failures.close_matching(
-                connection,
-                source=name,
-                kind=FailureKind.ROW,
-                why="a later snapshot reads well",
-                now=now,
-                before_pull=read.pull_id,
-            )
-        elif good:
-            failures.close_matching(
-                connection,
-                source=name,
-                kind=FailureKind.ROW,
-                why="a later row was applied",
-                now=now,
-                identities=good[:5_000],
-                before_pull=read.pull_id,
-            )
+            close_outdated(connection, self._plan.name, read.pull_id, now=now)
+            return
+        good = sorted(read.found.good_again)
+        failures.close_before(
+            connection, good, pull_id=read.pull_id, why="a later row was applied", now=now
+        )
 
     def _supersede_held(self, connection: Connection, source: Source) -> None:
         if source.held_pull_id is None:
@@ -528,6 +515,19 @@ class _Puller:
             status=status.value,
             pull_id=pull_id,
             reason=reason,
+        )
+
+
+def close_outdated(connection: Connection, source: str, pull_id: int, *, now: float) -> None:
+    """A snapshot says everything, so what earlier pulls could not read is over."""
+    for kind in (FailureKind.ROW, FailureKind.FILE):
+        failures.close_matching(
+            connection,
+            source=source,
+            kind=kind,
+            why="a later snapshot reads well",
+            now=now,
+            before_pull=pull_id,
         )
 
 

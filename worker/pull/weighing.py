@@ -10,7 +10,7 @@ from worker.ledger import failures, levels, lists, pulls, sources
 from worker.ledger.scratch import Scratch
 from worker.model import FailureKind
 from worker.planning.guard import Weighed, reasons_to_hold
-from worker.pull.comparing import Comparer, Comparison, Scope
+from worker.pull.comparing import Comparer, Comparison, Scope, Watched
 from worker.pull.reading import Reading, read_offer
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Scale:
             everything=snapshot or recompute,
             missing=snapshot and not reading.rejects.unreadable_key,
             recompute=recompute,
-            watched=frozenset(failure.identity for failure in watched),
+            watched=Watched.of(watched),
         )
 
     def _counts(self, reading: Reading, found: Comparison) -> PullCounts:
