@@ -17,6 +17,9 @@ from worker.doorbell import use_tolerant_transport
 QUEUES = ("pull", "deliver", "confirm")
 """Each has processes of its own, so that a long pull never delays a delivery."""
 
+QUEUE_OF = {"pull": "pull", "deliver": "deliver", "confirm": "confirm", "upkeep": "confirm"}
+"""Task -> queue."""
+
 SOCKET_SECONDS = 5.0
 """How long the broker may take to answer; without it, publishing to a hung one never returns."""
 
@@ -42,6 +45,9 @@ def options(instance: str) -> dict[str, Any]:
         **_WORKERS,
         **_BROKER,
         "task_queues": [Queue(queue_name(instance, queue)) for queue in QUEUES],
+        "task_routes": {
+            task: {"queue": queue_name(instance, queue)} for task, queue in QUEUE_OF.items()
+        },
         "task_default_queue": queue_name(instance, "confirm"),
         "broker_transport_options": {**_TRANSPORT, "global_keyprefix": f"stocksync:{instance}:"},
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from celery import Task
 
-from worker.celery_app import create, queue_name
+from worker.celery_app import create
 from worker.chores import Chores
 from worker.doorbell import ring
 from worker.errors import StocksyncError
@@ -59,14 +59,13 @@ def application(service: Service, *, broker_url: str, stop: StopFlag | None = No
 def install(app: Celery, chores: Chores, *, stop: StopFlag) -> None:
     """Give the application its tasks."""
     base = type("Chore", (Chore,), {"abstract": True, "stop": stop})
-    instance = chores.service.instance
     deliver_limit = 60.0 + 10 * chores.service.target.timeout
 
-    def options(name: str, queue: str, limit: float) -> dict[str, Any]:
+    def options(name: str, limit: float) -> dict[str, Any]:
         return {
             "name": name,
             "base": base,
-            "queue": queue_name(instance, queue),
+            "shared": False,  # of this application alone
             "time_limit": limit,
             "ignore_result": True,
             "acks_late": False,
@@ -85,10 +84,10 @@ def install(app: Celery, chores: Chores, *, stop: StopFlag) -> None:
     def upkeep() -> None:
         chores.upkeep()
 
-    app.task(**options("pull", "pull", PULL_LIMIT))(pull)
-    app.task(**options("deliver", "deliver", deliver_limit))(deliver)
-    app.task(**options("confirm", "confirm", CONFIRM_LIMIT))(confirm)
-    app.task(**options("upkeep", "confirm", CONFIRM_LIMIT))(upkeep)
+    app.task(**options("pull", PULL_LIMIT))(pull)
+    app.task(**options("deliver", deliver_limit))(deliver)
+    app.task(**options("confirm", CONFIRM_LIMIT))(confirm)
+    app.task(**options("upkeep", CONFIRM_LIMIT))(upkeep)
 
 
 def schedule(service: Service) -> dict[str, dict[str, Any]]:
