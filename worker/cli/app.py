@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import signal
 import sys
@@ -171,5 +170,4 @@ COMMANDS = ("setup", "steps", "overview", "explain", "operations", "service", "d
 """The modules of this folder whose commands register themselves on `app` when imported."""
 
 for _name in COMMANDS:
-    if importlib.util.find_spec(f"worker.cli.{_name}"):
-        importlib.import_module(f"worker.cli.{_name}")
+    importlib.import_module(f"worker.cli.{_name}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.app import app
-from worker.cli.session import DASH, Session, duration, rfc3339, table
-from worker.errors import ExitCode, UsageError
+from worker.cli.session import DASH, Session, duration, rfc3339, seconds_of, table
+from worker.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +50,7 @@ def health(
     from worker.ledger import target
 
     session: Session = context.obj
-    limit = _seconds(max_age)
+    limit = seconds_of("--max-age", max_age)
     ledger = session.untouched_ledger
     with ledger.read() as connection:
         now, beat = ledger.now(connection), target.heartbeat(connection)
@@ -59,18 +59,6 @@ def health(
     document = {"ok": alive, "heartbeat_at": rfc3339(beat), "age_seconds": age, "max_age": limit}
     session.show(document, lambda: _health_sentence(age, limit))
     return ExitCode.OK if alive else ExitCode.ATTENTION
-
-
-def _seconds(text: str) -> float:
-    from pydantic_core import PydanticCustomError
-
-    from config.values import seconds
-
-    try:
-        return seconds(text)
-    except PydanticCustomError as error:
-        remedy = 'write seconds, or text like "90s", "2m", "1h"'
-        raise UsageError(f"--max-age {error.message()}", remedy=remedy) from None
 
 
 def _health_sentence(age: float | None, limit: float) -> str:

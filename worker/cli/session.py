@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 DASH = "–"
 """What people see where there is no value."""
+
+_WIDE = 200
+"""Columns of a table that goes into a file or another program, where no terminal sets a width."""
 
 
 @dataclass(kw_only=True)
@@ -47,7 +50,8 @@ class Session:
         """Standard output, for people; texts are shown as they are, not as markup."""
         from rich.console import Console
 
-        return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        width = None if sys.stdout.isatty() else _WIDE
+        return Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
 
     @cached_property
     def err(self) -> Console:
@@ -145,6 +149,20 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
 
 
+def seconds_of(option: str, text: str) -> float:
+    """A duration as the configuration writes them. Raises UsageError that names the option."""
+    from pydantic_core import PydanticCustomError
+
+    from config.values import seconds
+    from worker.errors import UsageError
+
+    try:
+        return seconds(text)
+    except PydanticCustomError as error:
+        remedy = 'write seconds, or text like "90s", "2m", "6h", "7d"'
+        raise UsageError(f"{option} {error.message()}", remedy=remedy) from None
+
+
 def printable(text: str) -> str:
     """Spell out what would move the cursor or recolour the terminal; line ends stay."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
@@ -156,7 +174,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
     made = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
-        made.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
+        justify: Literal["left", "right"] = "right" if column.startswith("#") else "left"
+        made.add_column(column.lstrip("#"), justify=justify, overflow="fold")
     for row in rows:
         made.add_row(*(DASH if cell is None else printable(str(cell)) for cell in row))
     return made
