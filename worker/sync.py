@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_NOTICE = 0.2
+"""Seconds after which a wait looks whether it is still wanted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncReport:
@@ -151,7 +154,14 @@ async def drain(courier: Courier, *, patience: float) -> tuple[Delivered, bool, 
         if courier.stopped() or waited + run.wait > patience:
             return total, True, run.reason
         waited += run.wait
-        await asyncio.sleep(run.wait)
+        await _rest(run.wait, stopped=courier.stopped)
+
+
+async def _rest(seconds: float, *, stopped: Callable[[], bool]) -> None:
+    """Wait, but notice soon that a signal came."""
+    until = boottime() + seconds
+    while not stopped() and (ahead := until - boottime()) > 0:
+        await asyncio.sleep(min(ahead, _NOTICE))
 
 
 async def prepare(service: Service) -> None:
