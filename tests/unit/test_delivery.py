@@ -354,6 +354,14 @@ def test_a_probe_that_did_not_get_out_leaves_the_target_open_for_the_next(
     assert limiter.closed_for(after, now=NOW) == 0
 
 
+def test_only_an_accepted_item_ends_an_epidemic() -> None:
+    ill = target_of(*[REJECTED] * 20)
+
+    still = target_of(REJECTED, before=probing(ill))
+    assert (still.state, still.reason, still.step) == ("down", ill.reason, 2)
+    assert target_of(ACCEPTED, before=probing(still)).state == "up"
+
+
 def test_waiting_for_a_login_leaves_the_target_alone() -> None:
     assert target_of(LOGIN_WAIT) == UP
     assert target_of(ACCEPTED, LOGIN_WAIT) == UP

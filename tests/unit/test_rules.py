@@ -176,6 +176,10 @@ def test_a_unit_becomes_omnitrons_word_for_it() -> None:
     assert level_value([Said("2", "KG")], rules=EXACT, units=UNITS) == Value(2, "kg")
 
 
+def test_a_unit_that_was_taken_out_of_the_configuration_breaks_its_levels() -> None:
+    assert reason_of(level_value([Said("2", "KG")], rules=EXACT, units={})) == "unknown_unit"
+
+
 def test_a_unit_that_is_not_stated_is_not_sent() -> None:
     assert level_value([Said("2")], rules=EXACT, units=UNITS) == Value(2, None)
 

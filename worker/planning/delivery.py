@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EPIDEMIC = 20
 """So many answers in a row with one reason and none accepted are not the items' fault."""
 
+_EPIDEMIC_REASON = f"{EPIDEMIC} answers in a row failed alike, so it is not the items"
 FAULTS_IN_A_ROW = 3
 NO_PROOF_AFTER = 5
 
@@ -170,6 +171,8 @@ def target_after(
         return limiter.down(target, reason=_epidemic_reason(watch, seen), now=now)
     stopped = watch.stopped not in {"", LOGIN_WAIT}
     if not stopped and any(outcome.verdict in _ALIVE for outcome in seen):
+        if _still_epidemic(target, seen):
+            return limiter.down(target, reason=target.reason or "", now=now)
         return limiter.up(target, now=now)
     if stopped or _trouble(seen) or target.state != TargetState.UP:
         return limiter.down(target, reason=_reason(seen), now=now)
@@ -203,4 +206,10 @@ def _reason(seen: list[Outcome]) -> str:
 
 def _epidemic_reason(watch: Watch, seen: list[Outcome]) -> str:
     example = next((o.message for o in seen if o.reason == watch.epidemic), watch.epidemic)
-    return f"{EPIDEMIC} answers in a row failed alike, so it is not the items: {example}"
+    return f"{_EPIDEMIC_REASON}: {example}"
+
+
+def _still_epidemic(target: Target, seen: list[Outcome]) -> bool:
+    """Only an accepted item ends an epidemic; a probe refused like the rest proves nothing."""
+    ill = target.state == TargetState.DOWN and (target.reason or "").startswith(_EPIDEMIC_REASON)
+    return ill and not any(o.verdict is AnswerClass.ACCEPTED for o in seen)

@@ -44,13 +44,7 @@ def judge(said: Said, *, rules: Rules, units: Mapping[str, str]) -> Broken | Non
             remedy='correct it in the ERP, or take it as 0 with rules.negative = "zero"',
         )
     if said.unit and said.unit not in units:
-        return Broken(
-            reason="unknown_unit",
-            column="unit_type",
-            value=said.unit,
-            message=f"the unit {said.unit!r} is not configured",
-            remedy=f'add it to the units of the source: "{said.unit}" = "qty" (or "kg")',
-        )
+        return _unknown_unit(said)
     return None
 
 
@@ -92,7 +86,10 @@ def level_value(parts: Sequence[Said], *, rules: Rules, units: Mapping[str, str]
         return _fraction(total)
     if rounded > MAX_STOCK:
         return _too_large(total)
-    unit_types = {units[part.unit] for part in parts if part.unit in units}
+    unknown = next((part for part in parts if part.unit and part.unit not in units), None)
+    if unknown is not None:
+        return _unknown_unit(unknown)
+    unit_types = {units[part.unit] for part in parts if part.unit}
     if len(unit_types) > 1:
         return _mixed_units(parts)
     sold = [int(part.sold) for part in parts if part.sold is not None]
@@ -130,6 +127,16 @@ def _too_large(total: Decimal) -> Broken:
         value=plain(total),
         message=f"the stock {plain(total)} is above {MAX_STOCK}, the most that Omnitron takes",
         remedy="correct it in the ERP; limit a made-to-order item there to a lower number",
+    )
+
+
+def _unknown_unit(said: Said) -> Broken:
+    return Broken(
+        reason="unknown_unit",
+        column="unit_type",
+        value=said.unit,
+        message=f"the unit {said.unit!r} is not configured",
+        remedy=f'add it to the units of the source: "{said.unit}" = "qty" (or "kg")',
     )
 
 
