@@ -160,7 +160,7 @@ async def drain(courier: Courier, *, patience: float) -> tuple[Delivered, bool, 
 async def _rest(seconds: float, *, stopped: Callable[[], bool]) -> None:
     """Wait, but notice soon that a signal came."""
     until = boottime() + seconds
-    while not stopped() and (ahead := until - boottime()) > 0:
+    while not stopped() and (ahead := until - boottime()) > 0:  # noqa: ASYNC110 - a signal sets it
         await asyncio.sleep(min(ahead, _NOTICE))
 
 
