@@ -1,4 +1,4 @@
-"""Real processes for tests: started in a group of their own, looked at through /proc, ended by id."""
+"""Real processes for tests: in a group of their own, looked at through /proc, ended by id."""
 
 from __future__ import annotations
 
