@@ -14,6 +14,7 @@ from worker.model import PAGE_ROWS, Key, ListCounts, PullCounts, Said
 from worker.planning.differences import KeyPlan, Statement, plan_key
 from worker.planning.rules import Broken, resolve
 from worker.pull.differing import all_keys, differing_keys, rows_of
+from worker.pull.garbage import collected_rarely
 from worker.pull.reading import KEPT_PER_REASON
 
 if TYPE_CHECKING:
@@ -129,16 +130,17 @@ class Comparer:
         self._page: list[PullRow] = []
         self.found = Comparison()
 
+    @collected_rarely()
     def walk(self, scratch: Scratch) -> Comparison:
         """Compare every page; calls ``stage`` with what each page would change."""
         after: tuple[int, str] | None = None
         for page in scratch.pages():
             upto = (page[-1][0], page[-1][1])
             if self._scope.everything:
-                self._merge(page, after, upto)  # type: ignore[arg-type]
+                self._merge(page, after, upto)
             else:
                 self._look_up(page)
-            after = upto  # type: ignore[assignment]
+            after = upto
         if self._scope.everything:
             self._merge([], after, None)
         self._stage_page()

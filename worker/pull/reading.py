@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from connectors.contract import Reject
 from worker.model import Negative, Said
 from worker.planning.rules import judge
+from worker.pull.garbage import collected_rarely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,6 +55,7 @@ class Reading:
     rejects: Rejects = field(default_factory=Rejects)
 
 
+@collected_rarely()
 def read_offer(
     offer: Offer,
     scratch: Scratch,
