@@ -119,7 +119,9 @@ class Applier:
         ]
 
     def _value(self, of_key: list[Part]) -> Value | Broken:
-        said = [part.said for part in sorted(of_key, key=lambda part: part.warehouse)]
+        """As the pull was weighed: what was gone before it counts no more."""
+        there = [part for part in of_key if not part.gone or part.pull_id == self.pull.id]
+        said = [part.said for part in sorted(there or of_key, key=lambda part: part.warehouse)]
         return level_value(said, rules=self.plan.rules, units=self.plan.units)
 
     def _after(self, level: Level | None, key: Key, value: Value, now: float) -> Level:
