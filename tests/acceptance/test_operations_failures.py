@@ -1,0 +1,128 @@
+"""Failures and batches: shown with a remedy, sent again as of today, dismissed, exported."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+from tests.acceptance.operating import place, sandbox
+
+if TYPE_CHECKING:
+    from tests.acceptance.operating import Workplace
+    from worker.sandbox import RunningSandbox
+
+__all__ = ["place", "sandbox"]
+
+
+def parked(place: Workplace, sandbox: RunningSandbox) -> None:
+    """One key that Omnitron refused, and one row that was rejected."""
+    sandbox.order("status", status=400, body={"stock": ["too odd"]}, sku="B", count=1)
+    place.drop("a.csv", A=1, B=2, C="=x")
+    place.run("sync", code=1)
+
+
+def of_kind(place: Workplace, kind: str) -> str:
+    """The number of the one open failure of a kind."""
+    return str(next(f["id"] for f in place.json("failures") if f["kind"] == kind))
+
+
+def test_failures_open_with_groups_that_name_the_remedy(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    parked(place, sandbox)
+    text = place.run("failures").out
+    assert "1 x not_a_number (row)" in text
+    assert text.index("remedy:") < text.index("one by one")
+    found = place.json("failures")[0]
+    promised = {"id", "kind", "source", "stock_list", "sku", "reason", "message", "remedy"}
+    assert promised | {"line", "first_seen", "last_seen", "attempts"} <= set(found)
+
+
+def test_a_replay_sends_the_value_of_today(place: Workplace, sandbox: RunningSandbox) -> None:
+    parked(place, sandbox)
+    answer = place.json("failures", "replay", "--all")
+    assert (answer["replayed"], answer["keys"][0]["sku"]) == (1, "B")
+    assert answer["not_replayable"][0]["kind"] == "row"
+    place.run("deliver")
+    assert sandbox.state()["1:B"]["stock"] == 2
+    assert [f["kind"] for f in place.json("failures")] == ["row"]
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    parked(place, sandbox)
+    number = of_kind(place, "item")
+    for _ in range(2):
+        assert place.json("failures", "replay", number, "--dry-run")["replayed"] == 1
+    assert place.json("failures", "replay", number)["replayed"] == 1
+    assert place.json("failures", "replay", number)["waiting"] == 1
+
+
+def test_a_row_cannot_be_replayed_and_it_says_what_to_do_instead(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    parked(place, sandbox)
+    answer = place.json("failures", "replay", of_kind(place, "row"), code=1)
+    assert "source" in answer["not_replayable"][0]["remedy"]
+
+
+def test_a_replay_must_say_which_in_one_way(place: Workplace) -> None:
+    place.run("failures", "replay", code=2)
+    place.run("failures", "replay", "--all", "--reason", "x", code=2)
+    place.run("failures", "replay", "77", code=2)
+
+
+def test_a_batch_is_shown_and_what_it_left_over_is_sent_again(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    parked(place, sandbox)
+    batch = place.json("batches")[0]
+    assert (batch["status"], batch["lines"], batch["sent"], batch["parked"]) == ("partial", 2, 1, 1)
+    number = str(batch["id"])
+    shown = place.json("batches", "show", number)
+    assert [(line["sku"], line["outcome"]) for line in shown["outcomes"]] == [
+        ("B", "parked"),
+        ("A", "sent"),
+    ]
+    assert place.json("batches", "replay", number)["replayed"] == 1
+    place.run("deliver")
+    assert place.json("batches", "replay", number)["already_sent"] == 1
+
+
+def test_a_batch_that_the_erp_has_overtaken_has_moved_on(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    parked(place, sandbox)
+    number = str(place.json("batches")[0]["id"])
+    place.drop("b.csv", A=1, B=5)
+    place.run("pull", "drop")
+    assert place.json("batches", "replay", number)["moved_on"] == 1
+
+
+def test_dismiss_closes_a_failure_with_who_and_why(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    parked(place, sandbox)
+    number = of_kind(place, "item")
+    place.run("failures", "dismiss", number, "--why", "sold out for good")
+    shown = place.json("failures", "show", number)
+    assert shown["closed_why"] == "dismissed by ayse: sold out for good"
+    assert shown["events"][0]["actor"] == "ayse"
+    assert [f["kind"] for f in place.json("failures")] == ["row"]
+    place.run("failures", "dismiss", number, "--why", "again", code=2)
+
+
+def test_exports_are_exact_or_safe_to_open_and_overwrite_nothing(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    parked(place, sandbox)
+    for name in ("out.csv", "out.jsonl"):
+        assert place.json("failures", "export", str(place.folder / name))["count"] == 2
+        place.run("failures", "export", str(place.folder / name), code=2)
+    place.run("failures", "export", str(place.folder / "out.xls"), code=2)
+    with (place.folder / "out.csv").open(newline="") as stream:
+        assert {row["value"] for row in csv.DictReader(stream)} == {"'=x", "2"}
+    lines = (place.folder / "out.jsonl").read_text().splitlines()
+    assert {json.loads(line)["value"] for line in lines} == {"=x", "2"}
