@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.delivering import Desk
 from tests.integration.ledgers import (
     HandClock,
     copied_sqlite,
@@ -69,3 +70,11 @@ def ledger(ledger_url: str, clock: HandClock) -> Iterator[Ledger]:
 def sandbox() -> Iterator[RunningSandbox]:
     with RunningSandbox() as running:
         yield running
+
+
+@pytest.fixture
+def desk(ledger: Ledger, sandbox: RunningSandbox, clock: HandClock) -> Iterator[Desk]:
+    """What delivers and confirms, on the ledger and the sandbox of this test."""
+    desk = Desk(ledger, sandbox, clock)
+    yield desk
+    desk.close()
