@@ -171,9 +171,7 @@ def target_after(  # noqa: PLR0911 - one line per case, the first that fits
         return limiter.down(target, reason=_epidemic_reason(watch, seen), now=now)
     stopped = watch.stopped not in {"", LOGIN_WAIT}
     if not stopped and any(outcome.verdict in _ALIVE for outcome in seen):
-        if _still_epidemic(target, seen):
-            return limiter.down(target, reason=target.reason or "", now=now)
-        return limiter.up(target, now=now)
+        return _alive(target, seen, now=now)
     if stopped or _trouble(seen) or target.state != TargetState.UP:
         return limiter.down(target, reason=_reason(seen), now=now)
     return target
@@ -207,6 +205,12 @@ def _reason(seen: list[Outcome]) -> str:
 def _epidemic_reason(watch: Watch, seen: list[Outcome]) -> str:
     example = next((o.message for o in seen if o.reason == watch.epidemic), watch.epidemic)
     return f"{_EPIDEMIC_REASON}: {example}"
+
+
+def _alive(target: Target, seen: list[Outcome], *, now: float) -> Target:
+    if _still_epidemic(target, seen):
+        return limiter.down(target, reason=target.reason or "", now=now)
+    return limiter.up(target, now=now)
 
 
 def _still_epidemic(target: Target, seen: list[Outcome]) -> bool:
