@@ -79,21 +79,30 @@ class Job:
         errors: list[OmnitronUnreachable] = []
         usable = await self._prepared(errors)
         pulled = [report for name in self.names for report in self._pull(name)]
-        delivered, left, reason = Delivered(), False, ""
-        if usable and self.service.target.writes:
+        delivered, left, reason = Delivered(), self._anything_due(), ""
+        if (usable or self._is_ours()) and self.service.target.writes:
             delivered, left, reason = await self._deliver()
+        if delivered.sent and not left:  # it came back while we waited
+            usable = True
+            errors.clear()
         confirmed = await self._confirm(errors) if usable else 0
-        if not usable:
-            left = self._anything_due()
         return SyncReport(
             pulls=pulled,
             delivered=delivered,
             confirmed=confirmed,
             held=sum(report.status == "held" for report in pulled),
-            left=left,
+            left=left and self.service.target.writes,
             reason=reason,
             errors=errors,
         )
+
+    def _is_ours(self) -> bool:
+        """Whether levels may go to the configured Omnitron as soon as it can be reached."""
+        try:
+            require_target(self.service)
+        except WrongTarget:
+            return False
+        return True
 
     async def _prepared(self, errors: list[OmnitronUnreachable]) -> bool:
         """Sign in, learn the stock lists, make sure that it is our Omnitron."""

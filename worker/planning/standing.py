@@ -187,7 +187,7 @@ def _of_channels(standing: Standing) -> Iterator[Concern]:
     for state, words_of in words.items():
         if count := standing.confirmations.get(state, 0):
             yield Concern(
-                ExitCode.ATTENTION, f"{count} levels {words_of}", "see: stocksync failures"
+                ExitCode.ATTENTION, f"levels that {words_of}: {count}", "see: stocksync failures"
             )
 
 
@@ -195,12 +195,14 @@ def _of_levels(standing: Standing) -> Iterator[Concern]:
     if standing.levels.parked:
         yield Concern(
             ExitCode.ATTENTION,
-            f"{standing.levels.parked} levels are parked, each for its reason",
+            f"levels are parked, each for its reason: {standing.levels.parked}",
             "see: stocksync failures",
         )
     if standing.open_failures:
         yield Concern(
-            ExitCode.ATTENTION, f"{standing.open_failures} failures are open", "stocksync failures"
+            ExitCode.ATTENTION,
+            f"failures are open: {standing.open_failures}",
+            "see: stocksync failures",
         )
     late = standing.oldest_due_seconds or 0.0
     if standing.target.state == TargetState.UP and late > LATE:

@@ -1,0 +1,124 @@
+"""The steps by hand, run as people and scripts run them: the real program against the sandbox."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.operating import Workplace
+from worker.sandbox import RunningSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CHANNEL = "\n[[channels]]\nid = 5\nstock_lists = [1]\n"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with RunningSandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def place(tmp_path: Path, sandbox: RunningSandbox) -> Workplace:
+    made = Workplace(tmp_path)
+    made.configure(sandbox.url, more=CHANNEL)
+    made.run("migrate")
+    return made
+
+
+def test_sync_carries_a_dropped_file_through_to_the_channel(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    place.drop("a.csv", A=3, B=0)
+    document = place.json("sync")
+    pulled = document["pulls"][0]
+    assert (pulled["source"], pulled["status"], pulled["read"]) == ("drop", "applied", 2)
+    assert (pulled["changed"], pulled["rejected"]) == (2, 0)
+    assert document["delivered"] == {"sent": 2, "superseded": 0, "parked": 0, "waiting": 0}
+    assert (document["confirmed"], document["held"]) == (2, 0)
+    assert sandbox.state()["1:A"]["stock"] == 3
+    status = place.json("status")
+    assert status["ok"] is True
+    assert status["levels"]["in_sync"] == status["levels"]["total"] == 2
+
+
+def test_the_steps_by_hand_do_what_sync_does(place: Workplace, sandbox: RunningSandbox) -> None:
+    place.drop("a.csv", A=3)
+    assert place.json("pull", "drop")["pulls"][0]["status"] == "applied"
+    assert not sandbox.state()
+    assert place.json("deliver")["delivered"]["sent"] == 1
+    assert place.json("confirm")["confirmed"] == 1
+
+
+def test_a_dry_run_shows_the_plan_and_leaves_everything_as_it_was(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    place.drop("a.csv", A=3, BAD="x")
+    document = place.json("sync", "--dry-run", code=1)
+    assert (document["pulls"][0]["changed"], document["pulls"][0]["rejected"]) == (1, 1)
+    assert document["would_send"] == 1
+    assert document["pulls"][0]["changes"][0]["after"] == 3
+    shown = place.run("pull", "drop", "--dry-run", code=1).out
+    assert "nothing was written" in shown
+    assert (place.folder / "drop" / "a.csv").exists()
+    assert place.json("status")["levels"]["total"] == 0
+    assert not sandbox.state()
+
+
+def test_an_outage_ends_a_sync_with_3_and_keeps_the_work(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    place.drop("a.csv", A=3)
+    number = sandbox.order("status", status=503)
+    down = place.run("sync", "--patience", "0", code=3)
+    assert "nothing is lost" in down.out
+    document = place.json("status", code=3)
+    assert (document["ok"], document["target"]["state"]) == (False, "down")
+    assert document["levels"]["waiting"] + document["levels"]["due"] == 1
+    sandbox.lift(number)
+    assert place.json("sync")["delivered"]["sent"] == 1
+
+
+def test_a_rejected_row_ends_a_sync_with_1(place: Workplace) -> None:
+    place.drop("a.csv", A=3, BAD="x")
+    assert place.json("sync", code=1)["pulls"][0]["rejected"] == 1
+
+
+def test_an_unknown_source_is_a_usage_error_that_names_the_known_ones(place: Workplace) -> None:
+    error = place.json("pull", "dorp", code=2)["error"]
+    assert error["kind"] == "usage"
+    assert "drop" in error["remedy"]
+
+
+def test_sigterm_ends_a_sync_in_order_with_143(place: Workplace, sandbox: RunningSandbox) -> None:
+    place.drop("a.csv", A=3)
+    sandbox.order("status", method="POST", path="*/product_stock/", status=503)
+    program = subprocess.Popen(
+        [sys.executable, "-m", "worker.cli", "sync", "--patience", "50"],
+        cwd=place.folder,
+        env=os.environ.copy(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _wait_for_a_post(sandbox)
+    program.send_signal(signal.SIGTERM)
+    _, err = program.communicate(timeout=30)
+    assert program.returncode == 143, err
+    assert place.json("status", code=3)["levels"]["in_flight"] == 0
+
+
+def _wait_for_a_post(sandbox: RunningSandbox) -> None:
+    deadline = time.monotonic() + 30
+    while not any("product_stock" in str(row) for row in sandbox.stats()["requests"]):
+        assert time.monotonic() < deadline, sandbox.stats()
+        time.sleep(0.05)
