@@ -138,6 +138,7 @@ def replace_target(
     url: str,
     *,
     actor: str,
+    page_rows: int = PAGE_ROWS,
     on_progress: Callable[[int], None] = lambda _levels: None,
 ) -> int:
     """Another Omnitron: everything is due again, as in a first load; returns how many levels.
@@ -145,11 +146,11 @@ def replace_target(
     Goes page by page and binds the ledger last, so that one that was interrupted is simply begun
     again, and nothing is sent before it is complete. Raises UsageError while a batch is being sent.
     """
-    done, page = 0, _void_page(ledger, None)
+    done, page = 0, _void_page(ledger, None, page_rows)
     while page is not None:
         done += page.levels
         on_progress(done)
-        page = _void_page(ledger, page.last)
+        page = _void_page(ledger, page.last, page_rows)
 
     def work(connection: Connection) -> None:
         _require_quiet(ledger, connection)
@@ -184,13 +185,13 @@ class _Page(NamedTuple):
     last: Key
 
 
-def _void_page(ledger: Ledger, after: Key | None) -> _Page | None:
-    return ledger.write(lambda connection: _void(ledger, connection, after))
+def _void_page(ledger: Ledger, after: Key | None, rows: int) -> _Page | None:
+    return ledger.write(lambda connection: _void(ledger, connection, after, rows))
 
 
-def _void(ledger: Ledger, connection: Connection, after: Key | None) -> _Page | None:
+def _void(ledger: Ledger, connection: Connection, after: Key | None, rows: int) -> _Page | None:
     """Make one page of levels as if they had never been sent; None: there are no more."""
-    page = levels.page_after(connection, after, limit=PAGE_ROWS)
+    page = levels.page_after(connection, after, limit=rows)
     _require_quiet(ledger, connection)
     if not page:
         return None
