@@ -152,7 +152,7 @@ def _unsent(level: Level, line: Claimed) -> LineOutcome:
     return _line(level, line, LineOutcome.WAITING)
 
 
-def target_after(  # noqa: PLR0911 - one line per case, the first that fits
+def target_after(
     target: Target,
     outcomes: Iterable[Outcome],
     *,
