@@ -74,22 +74,15 @@ def rewind(
 ) -> None:
     """Read a source again from an earlier place; what comes of it passes the guard."""
     from worker.bootstrap import actor
+    from worker.ledger.status import cursor_text
     from worker.operating import rewind_source
 
     session: Session = context.obj
     connector = session.service.connector(name)
     checkpoint = rewind_source(session.ledger, connector, name, cursor=cursor, actor=actor())
-    place = place_of(checkpoint)
+    place = cursor_text(checkpoint)
     text = f"{name} is read on from {place}" if place else f"{name} is read from its beginning"
     session.show({"name": name, "cursor": place}, lambda: text)
-
-
-def place_of(checkpoint: Any) -> str | None:
-    """Where a source stands, in a few words: the last file, or the cursor."""
-    if not checkpoint:
-        return None
-    found = checkpoint.get("file") or checkpoint.get("cursor")
-    return None if found is None else str(found)
 
 
 def _list(session: Session) -> None:
@@ -111,11 +104,13 @@ def _list(session: Session) -> None:
 def _document(
     session: Session, connection: Connection, source: Source, now: float
 ) -> dict[str, Any]:
+    from worker.ledger.status import cursor_text
+
     fingerprint = session.service.source(source.name).fingerprint
     return {
         "name": source.name,
         "state": source.state(now, fingerprint=fingerprint).value,
-        "cursor": place_of(source.checkpoint),
+        "cursor": cursor_text(source.checkpoint),
         "next_at": rfc3339(source.next_at) if source.next_at else None,
         "last_success_at": rfc3339(source.last_success_at),
         "last_pull": _last_pull(connection, source),
