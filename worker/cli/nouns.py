@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from worker.cli.app import app
-from worker.cli.session import Session
+from worker.cli.session import Session, seconds_of
 
 SHOWN = 20
 """Rows that people see unless they ask for more."""
@@ -25,16 +25,8 @@ def noun(name: str, explanation: str) -> typer.Typer:
 
 
 def duration(text: str) -> float:
-    """Read a duration of more than nothing, as the configuration writes it, into seconds."""
-    from pydantic_core import PydanticCustomError  # noqa: PLC0415 - only some commands need it
-
-    from config.values import seconds  # noqa: PLC0415
-
-    try:
-        found = seconds(text)
-    except PydanticCustomError as error:
-        context = error.context or {}
-        raise typer.BadParameter(f"{error.message()}. {context.get('remedy', '')}") from error
+    """Read how long, more than nothing, as the configuration writes it, into seconds."""
+    found = seconds_of("--for", text)
     if not found:
         raise typer.BadParameter('It must be more than nothing, like "15m", "2h", "7d".')
     return found
