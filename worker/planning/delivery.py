@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from worker.model import AnswerClass, LineOutcome, Outcome, TargetState
 from worker.planning import limiter
-from worker.planning.levels import accepted, in_doubt, rejected, released
+from worker.planning.levels import REST_CAP, accepted, in_doubt, rejected, released
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from worker.model import Claimed, TargetPlan
     from worker.planning.levels import Level
@@ -93,11 +93,15 @@ def _reason_of(outcome: Outcome) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the answers of a batch mean together."""
+    """What the answers of a batch mean together.
+
+    probing: the batch tried whether an epidemic is over, and it is not.
+    """
 
     any_accepted: bool
     epidemic: str
     settle: float
+    probing: bool = False
 
 
 class Settled(NamedTuple):
@@ -127,6 +131,9 @@ def settle_level(
         return _doubtful(level, line, verdict=verdict, now=now)
     if verdict.epidemic and verdict.epidemic == _reason_of(outcome):
         return Settled(released(level), _unsent(level, line), None)
+    if verdict.probing:  # not parked, but at rest: the next probe tries another item
+        rests = released(level)._replace(not_before=now + REST_CAP)
+        return Settled(rests, _unsent(level, line), None)
     return _parked(level, line, _PARKING[outcome.verdict] or outcome.reason, now)
 
 
@@ -208,12 +215,12 @@ def _epidemic_reason(watch: Watch, seen: list[Outcome]) -> str:
 
 
 def _alive(target: Target, seen: list[Outcome], *, now: float) -> Target:
-    if _still_epidemic(target, seen):
+    if still_epidemic(target, seen):
         return limiter.down(target, reason=target.reason or "", now=now)
     return limiter.up(target, now=now)
 
 
-def _still_epidemic(target: Target, seen: list[Outcome]) -> bool:
+def still_epidemic(target: Target, seen: Collection[Outcome]) -> bool:
     """Only an accepted item ends an epidemic; a probe refused like the rest proves nothing."""
     ill = target.state == TargetState.DOWN and (target.reason or "").startswith(_EPIDEMIC_REASON)
     return ill and not any(o.verdict is AnswerClass.ACCEPTED for o in seen)
