@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -60,5 +62,21 @@ def steps_shown(session: Session) -> Iterator[Steps]:
         TextColumn("{task.completed:,} {task.fields[unit]}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=session.err, transient=True) as bar:
+    with Progress(*columns, console=session.err, transient=True) as bar, _logs_above_the_bar():
         yield Steps(bar)
+
+
+@contextmanager
+def _logs_above_the_bar() -> Iterator[None]:
+    """Let the logs go where rich has put itself in between, so that no line runs into the bar."""
+    handlers = [
+        each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)
+    ]
+    before = [(handler, handler.stream) for handler in handlers]
+    for handler in handlers:
+        handler.setStream(sys.stderr)
+    try:
+        yield
+    finally:
+        for handler, stream in before:
+            handler.setStream(stream)
