@@ -216,6 +216,7 @@ class Courier:
             any_accepted=any(o.verdict is AnswerClass.ACCEPTED for o in answers.values()),
             epidemic=watch.epidemic,
             settle=self.plan.settle,
+            probing=delivery.still_epidemic(target.read(connection), answers.values()),
         )
         ours = levels.by_token(connection, slip.token)
         settled = {

@@ -70,14 +70,14 @@ class Desk:
         return self._client
 
     def courier(self, **changes: Any) -> Courier:
-        return Courier(
+        courier = Courier(
             ledger=self.ledger,
             client=self.client,
             plan=self.plan,
             channels=[self.channel],
-            stopped=lambda: self.stopped(),
-            **changes,
+            stopped=lambda: self.stopped(),  # noqa: PLW0108 - asked anew each time
         )
+        return replace(courier, **changes)
 
     def deliver(self) -> Run:
         """Deliver until nothing is due or the target is paused."""

@@ -88,9 +88,7 @@ def test_a_parked_item_goes_when_the_erp_says_something_else(
     assert open_failures(desk.ledger) == []
 
 
-def test_an_unknown_product_is_parked_with_that_reason(
-    desk: Desk, sandbox: RunningSandbox
-) -> None:
+def test_an_unknown_product_is_parked_with_that_reason(desk: Desk, sandbox: RunningSandbox) -> None:
     sandbox.set_products(["A"])
     say(desk.ledger, {"A": 5, "B": 6})
     assert desk.deliver().delivered == Delivered(sent=1, parked=1)
@@ -160,9 +158,7 @@ def test_a_key_in_doubt_rests_longer_each_time_and_is_parked_in_the_end(
     assert reasons(desk.ledger) == ["no_proof"]
 
 
-def test_an_outage_without_any_success_blames_no_item(
-    desk: Desk, sandbox: RunningSandbox
-) -> None:
+def test_an_outage_without_any_success_blames_no_item(desk: Desk, sandbox: RunningSandbox) -> None:
     fault = post(sandbox, "reset")
     say(desk.ledger, {"A": 5, "B": 6})
     for _ in range(8):
@@ -230,9 +226,7 @@ def test_a_refusal_of_a_value_that_is_no_longer_current_parks_nothing(
     assert desk.deliver().delivered == Delivered(sent=1)
 
 
-def test_a_sender_that_lost_its_lease_records_nothing(
-    desk: Desk, sandbox: RunningSandbox
-) -> None:
+def test_a_sender_that_lost_its_lease_records_nothing(desk: Desk, sandbox: RunningSandbox) -> None:
     say(desk.ledger, {"A": 5})
     late = desk.courier().claim()
     assert not isinstance(late, tuple)
@@ -246,7 +240,7 @@ def test_a_sender_that_lost_its_lease_records_nothing(
     before = level_of(desk.ledger, "A")
     assert desk.finish(late) == Delivered(waiting=1)
     assert level_of(desk.ledger, "A") == before
-    assert [line.reason for line in lines_of(desk.ledger, "A")][0] == "lease_lost"
+    assert lines_of(desk.ledger, "A")[0].reason == "lease_lost"
     assert desk.finish(again) == Delivered(sent=1)
 
 
