@@ -86,17 +86,18 @@ def _rows(report: Report) -> Table:
 def _verdict(report: Report) -> str:
     found = report.comparison
     return (
-        f"{found.equal:,} of {found.keys:,} keys equal: what the ERP and the file say,"
-        f" what Omnitron has and what the channel shows ({report.seconds:.0f} s)"
+        f"{found.equal:,} of {found.keys:,} keys equal: ERP and file, Omnitron, sales channel"
+        f" ({report.seconds:.0f} s)"
     )
 
 
 def _next(report: Report) -> Iterator[str]:
     yield ""
     if report.folder is not None:
-        yield f"The folder stays: {report.folder} (stocksync.toml, the ledger, the logs)"
-        yield f"  STOCKSYNC_CONFIG={report.folder}/stocksync.toml stocksync failures"
+        yield f"Everything stays in {report.folder}; to look at it:"
+        yield f"  export STOCKSYNC_CONFIG={report.folder}/stocksync.toml"
+        yield "  stocksync failures; stocksync pulls; stocksync explain 0001234"
     yield "Next:"
-    yield "  stocksync demo --keep            the same, and everything stays to be looked at"
-    yield "  stocksync init --template csv    a configuration of your own (or --template sql)"
-    yield "  stocksync check                  tries it"
+    yield "  stocksync demo --keep           again, and everything stays to be looked at"
+    yield "  stocksync init --template sql   a configuration of your own (or csv)"
+    yield "  stocksync check                 tries it"

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from worker.demo import drop
 from worker.demo.configuration import DROP_FOLDER
+from worker.demo.plan import plan_lines
 from worker.demo.scene import Approval, Replay
 from worker.demo.waiting import DemoFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from worker.demo.drop import Stock
-    from worker.demo.programs import Finished
+    from worker.demo.programs import Finished, Programs
     from worker.demo.scene import Scene
+
+T = TypeVar("T")
 
 FIRST_FILE = "stok_1.csv"
 SECOND_FILE = "stok_2.csv"
 
-_PATIENCE = 45.0
-"""Longer than anything here takes on a slow machine; reached only where something is broken."""
+_PATIENCE = 120.0
+"""Longer than anything here takes on a busy machine; reached only where something is broken."""
 
-_PLAN_LINES = 24
+
+def create_ledger(programs: Programs) -> None:
+    """What everybody does first."""
+    _require(programs.command("migrate"))
 
 
 def approve_first_pull(scene: Scene) -> Approval:
@@ -33,8 +39,10 @@ def approve_first_pull(scene: Scene) -> Approval:
     )
     scene.screen.say(f"pull {held.id} is held: {held.reason}")
     number = str(held.id)
-    plan = scene.programs.command("pulls", "show", number)
-    scene.screen.show(_shortened(f"$ {plan.words}\n{plan.out}"))
+    plan = scene.programs.command("pulls", "show", number, "--json")
+    _require(plan)
+    scene.screen.say(f"$ stocksync pulls show {number} (in short)")
+    scene.screen.show(plan_lines(plan.document()))
     approved = scene.programs.command("pulls", "approve", number)
     at = time.time()
     _require(approved)
@@ -42,10 +50,16 @@ def approve_first_pull(scene: Scene) -> Approval:
     return Approval(pull_id=held.id, reason=held.reason or "", changed=held.changed, at=at)
 
 
+def open_trade(scene: Scene) -> None:
+    """Let people work in the ERP."""
+    scene.writer.start()
+    scene.screen.say(f"the ERP has {scene.options.products:,} products and begins to trade")
+
+
 def replay_refused(scene: Scene) -> Replay:
     """Wait for the product that Omnitron does not know, create it there, and replay."""
-    failure = scene.waiting.until(
-        "Omnitron refuses the product that it does not know", scene.watch.refused, seconds=_PATIENCE
+    failure = _until(
+        scene, "Omnitron refuses the product that it does not know", scene.watch.refused
     )
     scene.screen.say(f"failure {failure.id}: {failure.sku} is refused: {failure.message}")
     scene.remote.any_product()
@@ -53,11 +67,7 @@ def replay_refused(scene: Scene) -> Replay:
     _require(replayed)
     answer = _answer(replayed.document())
     scene.screen.say(f"created in Omnitron; $ stocksync failures replay {failure.id}: {answer}")
-    scene.waiting.until(
-        "the replayed item is accepted",
-        lambda: scene.watch.refused() is None,
-        seconds=_PATIENCE,
-    )
+    _until(scene, "the replayed item is accepted", lambda: scene.watch.refused() is None)
     scene.screen.say(f"{failure.sku} is accepted, its failure has closed by itself")
     return Replay(
         failure_id=failure.id, sku=failure.sku or "", message=failure.message, answer=answer
@@ -69,9 +79,7 @@ def drop_second_file(scene: Scene) -> Sequence[Stock]:
     stocks = drop.changed(scene.stocks, seed=scene.options.seed)
     drop.drop(scene.folder / DROP_FOLDER, SECOND_FILE, stocks)
     scene.screen.say(f"the back office drops {SECOND_FILE}")
-    applied = scene.waiting.until(
-        f"{SECOND_FILE} is applied", lambda: scene.watch.applied(SECOND_FILE), seconds=_PATIENCE
-    )
+    applied = _until(scene, f"{SECOND_FILE} is applied", lambda: scene.watch.applied(SECOND_FILE))
     scene.screen.say(
         f"{SECOND_FILE}: {applied.read} rows read, {applied.changed} changed,"
         f" {applied.rejected} rejected"
@@ -94,18 +102,28 @@ def settle(scene: Scene) -> None:
     Twice: the first read to end after the last transaction may have begun before it.
     """
     for _ in range(2):
-        moment = scene.watch.moment()
-        scene.waiting.until(
-            "every source is read again",
-            lambda moment=moment: min(scene.watch.successes().values()) > moment,  # type: ignore[misc]
-            seconds=_PATIENCE,
-        )
-    scene.waiting.until(
+        _until(scene, "every source is read again", _read_since(scene, scene.watch.moment()))
+    _until(
+        scene,
         "everything is sent and confirmed",
         lambda: (glance := scene.watch.glance()) is not None and glance.settled,
-        seconds=_PATIENCE,
     )
-    scene.screen.say("everything is sent, and the sales channel shows it")
+
+
+def _read_since(scene: Scene, moment: float) -> Callable[[], bool]:
+    return lambda: min(scene.watch.successes().values()) > moment
+
+
+def _until(scene: Scene, what: str, condition: Callable[[], T | None]) -> T:
+    """Wait for something that cannot come while a pull is held, so say at once where one is."""
+
+    def unheld() -> T | None:
+        held = scene.watch.held()
+        if held is not None:
+            raise DemoFailed(f"pull {held.id} is held: {held.reason}; waited until {what}")
+        return condition()
+
+    return scene.waiting.until(what, unheld, seconds=_PATIENCE)
 
 
 def _require(finished: Finished) -> None:
@@ -118,10 +136,3 @@ def _answer(document: Any) -> str:
     """What became of the one key: a word of `worker.replay.ReplayAnswer`."""
     answers = [str(key["answer"]) for key in document["keys"]]
     return ", ".join(answers) or "nothing was replayed"
-
-
-def _shortened(text: str) -> str:
-    lines = text.splitlines()
-    if len(lines) <= _PLAN_LINES:
-        return text
-    return "\n".join([*lines[:_PLAN_LINES], f"… and {len(lines) - _PLAN_LINES} lines more"])

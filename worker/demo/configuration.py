@@ -50,6 +50,7 @@ full_query = \"\"\"
 SELECT sku, warehouse, available AS stock
 FROM stock_available
 \"\"\"
+full_schedule = "30 3 * * *"        # once a night, for what no cursor sees
 
 [sources.guard]
 first_pull = "hold"                 # the first pull waits for a person

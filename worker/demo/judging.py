@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from worker.demo.scene import Facts, Scene
 
 
-def judge(scene: Scene, facts: Facts, *, seconds: float) -> Report:
-    """Put the report together, after the service has ended. seconds: how long it all took."""
+def judge(scene: Scene, facts: Facts) -> Report:
+    """Put the report together, after the service has ended."""
     writes = scene.remote.writes()
     glance = scene.watch.glance()
     if glance is None:  # pragma: no cover - the story has read the ledger all the time
         raise AssertionError
     return Report(
-        seconds=seconds,
+        seconds=scene.screen.seconds,
         folder=scene.folder if scene.options.keep else None,
         transactions=scene.writer.transactions,
         readings=scene.watch.readings(),

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from worker.demo.options import DemoOptions
     from worker.demo.report import Report
 
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _DROP_SHARE = 8
 """The files hold one row for so many products of the ERP, and at least `_DROP_LEAST`."""
@@ -65,23 +64,24 @@ def perform(options: DemoOptions, console: Console) -> Report:
 
 
 def _play(options: DemoOptions, console: Console, folder: Path, stopped: threading.Event) -> Report:
-    began = time.monotonic()
+    screen = Screen(console)
+    screen.say(f"setting the stage in {folder}")
     catalogue = products(options.products, seed=options.seed)
     stocks = drop.rows(max(options.products // _DROP_SHARE, _DROP_LEAST), seed=options.seed)
     _furnish(folder, catalogue, stocks)
     with ExitStack() as stack:
         programs = _programs(folder)
-        waiting = Waiting(stopped)
         sandbox = _started(stack, programs, "sandbox", "sandbox", "--port", "0")
-        remote = _opened(sandbox, waiting, catalogue, stocks)
+        remote = _opened(sandbox, Waiting(stopped), catalogue, stocks)
+        screen.say(f"the sandbox plays Omnitron at {remote.url}")
         (folder / NAME).write_text(configuration(remote.url), encoding="utf-8")
-        _require_ledger(programs)
+        acts.create_ledger(programs)
+        service = _started(stack, programs, "service", "run")
+        screen.say("$ stocksync run: broker, workers and beat are starting")
         watch = Watch(folder / NAME)
         stack.callback(watch.close)
         writer = Writer(folder / ERP_FILE, seed=options.seed)
         stack.callback(writer.end)
-        screen = Screen(console, look=watch.glance, transactions=lambda: writer.transactions)
-        service = _started(stack, programs, "service", "run")
         scene = Scene(
             options=options,
             folder=folder,
@@ -93,25 +93,24 @@ def _play(options: DemoOptions, console: Console, folder: Path, stopped: threadi
             waiting=Waiting(stopped, alive=lambda: _require_all(sandbox, service)),
             stocks=stocks,
         )
-        with screen:
+        with screen.following(watch.glance, transactions=lambda: writer.transactions):
             facts = _story(scene, service)
-        return judge(scene, facts, seconds=time.monotonic() - began)
+        return judge(scene, facts)
 
 
 def _story(scene: Scene, service: Program) -> Facts:
-    scene.screen.say(f"the sandbox plays Omnitron at {scene.remote.url}, the service is starting")
-    scene.screen.say(f"the ERP has {scene.options.products:,} products and begins to trade")
-    scene.writer.start()
     try:
         approval = acts.approve_first_pull(scene)
+        acts.open_trade(scene)
         replay = acts.replay_refused(scene)
         second = acts.drop_second_file(scene)
         acts.trade_on(scene, until=approval.at + scene.options.seconds)
         acts.settle(scene)
     except DemoFailed as error:
         raise DemoFailed(f"{error}\nthe last lines of the service:\n{service.tail()}") from error
+    scene.screen.say("everything is sent and seen; the service gets SIGTERM")
     code = service.stop()
-    scene.screen.say(f"the service got SIGTERM and has ended in order ({code})")
+    scene.screen.say(f"it has ended in order ({code})")
     return Facts(approval=approval, replay=replay, second=second, service_code=code)
 
 
@@ -150,12 +149,6 @@ def _opened(
     known = {item.sku for item in catalogue} | {stock.sku for stock in stocks}
     remote.open(known - {MISSING_PRODUCT})
     return remote
-
-
-def _require_ledger(programs: Programs) -> None:
-    created = programs.command("migrate")
-    if created.code != 0:
-        raise DemoFailed(f"`{created.words}` ended with {created.code}: {created.err.strip()}")
 
 
 def _require_all(*running: Program) -> None:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-GRACE_SECONDS = 20.0
+GRACE_SECONDS = 60.0
 """The service's own grace is shorter: it ends its workers, and the broker last."""
 
-_COMMAND_SECONDS = 60.0
+_COMMAND_SECONDS = 120.0
 _TAIL_LINES = 15
 
 
@@ -50,8 +50,16 @@ class Programs:
     environment: Mapping[str, str]
 
     def command(self, *words: str) -> Finished:
-        """Run one command to its end."""
-        ended = subprocess.run(  # noqa: S603 - our own program, no shell
+        """Run one command to its end. Raises DemoFailed where it does not come to one."""
+        shown = f"stocksync {' '.join(words)}"
+        try:
+            ended = self._run(words)
+        except subprocess.TimeoutExpired as error:
+            raise DemoFailed(f"`{shown}` did not end in {_COMMAND_SECONDS:g} s") from error
+        return Finished(words=shown, code=ended.returncode, out=ended.stdout, err=ended.stderr)
+
+    def _run(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own program, no shell
             _line(words),
             cwd=self.folder,
             env=dict(self.environment),
@@ -61,12 +69,6 @@ class Programs:
             timeout=_COMMAND_SECONDS,
             process_group=0,  # Ctrl-C is for the demo, which then ends everything in order
             check=False,
-        )
-        return Finished(
-            words=f"stocksync {' '.join(words)}",
-            code=ended.returncode,
-            out=ended.stdout,
-            err=ended.stderr,
         )
 
     def start(self, name: str, *words: str) -> Program:
@@ -131,7 +133,7 @@ def environment(inherited: Mapping[str, str], *, config: Path, scratch: Path) ->
         "TMPDIR": str(scratch),
         "XDG_RUNTIME_DIR": "",
         "PYTHONUNBUFFERED": "1",
-        "COLUMNS": "80",
+        "PYTHONUTF8": "1",
         "NO_COLOR": "1",
     }
 

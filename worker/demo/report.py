@@ -141,7 +141,8 @@ class Report:
         return (
             f"p50 {timing.percentile(0.5):.1f} s, p95 {timing.percentile(0.95):.1f} s over"
             f" {len(timing.seconds):,} changes, {PROPAGATION_SECONDS:g} s of it the sandbox's own"
-            f" delay; {timing.undone} more were taken back before they were read"
+            " delay"
+            + (f"; {timing.undone} more were undone before they were read" if timing.undone else "")
         )
 
 

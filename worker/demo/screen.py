@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import textwrap
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console
 
@@ -22,28 +23,15 @@ LINE_SECONDS = 2.0
 LOOKS_PER_SECOND = 4
 RATE_SECONDS = 3.0
 
+_INDENT = " " * len("  0.0 s  ")
+
 
 class Screen:
-    """A context manager; `say` may be called from the story's thread at any time.
+    """Where the story is told; its clock starts with it."""
 
-    look: what the ledger holds now, None before there is one. transactions: of the ERP so far.
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        *,
-        look: Callable[[], Glance | None],
-        transactions: Callable[[], int],
-    ) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._look = look
-        self._transactions = transactions
         self._began = time.monotonic()
-        self._sent: deque[tuple[float, int]] = deque([(self._began, 0)])
-        self._ended = threading.Event()
-        self._live = self._a_live_one() if console.is_terminal and _is_able(console) else None
-        self._ticker = threading.Thread(target=self._tick, name="screen", daemon=True)
 
     @property
     def seconds(self) -> float:
@@ -52,93 +40,110 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Tell what has just happened."""
-        self._console.print(f"{self.seconds:5.1f} s  {text}", markup=False, highlight=False)
+        self._print(f"{self.seconds:5.1f} s  {text}")
 
-    def show(self, text: str) -> None:
-        """Show what a command printed, set in a little."""
-        for line in text.rstrip().splitlines():
-            self._console.print(
-                f"         {line}", markup=False, highlight=False, overflow="ellipsis", no_wrap=True
-            )
+    def show(self, lines: Iterable[str]) -> None:
+        """Show what a command told, set in a little."""
+        for line in lines:
+            self._print(f"{_INDENT}  {line}")
 
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
+    def _print(self, text: str) -> None:
+        """One line where there is no terminal; on one, as many as its width asks for."""
+        if not self._console.soft_wrap:
+            text = textwrap.fill(text, self._console.width, subsequent_indent=_INDENT)
+        self._console.print(text, markup=False, highlight=False)
+
+    @contextlib.contextmanager
+    def following(
+        self, look: Callable[[], Glance | None], *, transactions: Callable[[], int]
+    ) -> Iterator[None]:
+        """Meanwhile show how the ledger stands; transactions: of the ERP so far."""
+        gauge = _Gauge(look)
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            with self._living(gauge, transactions):
+                yield
         else:
-            self._ticker.start()
-        return self
+            with self._ticking(gauge):
+                yield
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        if self._live is not None:
-            self._live.stop()
-        else:
-            self._ticker.join()
+    def _living(self, gauge: _Gauge, transactions: Callable[[], int]) -> Live:
+        def table() -> Table:
+            shown = Table.grid(padding=(0, 2))
+            shown.add_column(style="bold", no_wrap=True)
+            shown.add_column()
+            head = f"{self.seconds:.0f} s, the ERP wrote {transactions():,} transactions"
+            for row in (("demo", head), *gauge.rows()):
+                shown.add_row(*row)
+            return shown
 
-    def _a_live_one(self) -> Live:
         return Live(
-            get_renderable=self._table,
+            get_renderable=table,
             console=self._console,
             refresh_per_second=LOOKS_PER_SECOND,
             transient=True,
         )
 
-    def _tick(self) -> None:
-        while not self._ended.wait(LINE_SECONDS):
-            glance = self._look()
-            if glance is not None:
-                self.say(_line(glance, self._rate(glance)))
+    @contextlib.contextmanager
+    def _ticking(self, gauge: _Gauge) -> Iterator[None]:
+        ended = threading.Event()
 
-    def _table(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="bold")
-        table.add_column()
+        def tick() -> None:
+            while not ended.wait(LINE_SECONDS):
+                self.say(gauge.line())
+
+        ticker = threading.Thread(target=tick, name="screen", daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            ticker.join()
+
+
+class _Gauge:
+    """How the ledger stands, in words, and how fast it has lately been delivered from."""
+
+    def __init__(self, look: Callable[[], Glance | None]) -> None:
+        self._look = look
+        self._accepted: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+
+    def rows(self) -> list[tuple[str, str]]:
+        """For the table: a name and its words."""
         glance = self._look()
-        head = f"{self.seconds:.0f} s, the ERP wrote {self._transactions()} transactions"
-        table.add_row("demo", head)
-        if glance is not None:
-            for name, text in _rows(glance, self._rate(glance)):
-                table.add_row(name, text)
-        return table
+        if glance is None:
+            return []
+        levels = (
+            f"{glance.total:,}: in sync {glance.in_sync:,}, due {glance.due:,},"
+            f" in flight {glance.in_flight}, waiting {glance.waiting}, parked {glance.parked}"
+        )
+        delivery = f"{self._rate(glance):.0f}/s, {glance.accepted:,} accepted, {_lag(glance)}"
+        return [
+            ("levels", levels),
+            ("delivery", delivery),
+            ("channel", f"{glance.confirmed:,} confirmed, {glance.unconfirmed:,} to be seen"),
+            ("attention", f"{glance.failures} failures open, {glance.held} pulls held"),
+        ]
+
+    def line(self) -> str:
+        """All of it in one line."""
+        glance = self._look()
+        if glance is None:
+            return "the ledger cannot be read yet"
+        return (
+            f"levels {glance.total}: in sync {glance.in_sync}, due {glance.due},"
+            f" in flight {glance.in_flight}, parked {glance.parked}"
+            f" | {self._rate(glance):.0f}/s, {_lag(glance)}"
+            f" | confirmed {glance.confirmed} | failures {glance.failures}, held {glance.held}"
+        )
 
     def _rate(self, glance: Glance) -> float:
         """Accepted levels per second over the last few seconds."""
         now = time.monotonic()
-        self._sent.append((now, glance.accepted))
-        while now - self._sent[0][0] > RATE_SECONDS and len(self._sent) > 1:
-            self._sent.popleft()
-        since, before = self._sent[0]
+        self._accepted.append((now, glance.accepted))
+        while now - self._accepted[0][0] > RATE_SECONDS and len(self._accepted) > 1:
+            self._accepted.popleft()
+        since, before = self._accepted[0]
         return (glance.accepted - before) / (now - since) if now > since else 0.0
-
-
-def _is_able(console: Console) -> bool:
-    return not console.is_dumb_terminal
-
-
-def _rows(glance: Glance, rate: float) -> list[tuple[str, str]]:
-    levels = (
-        f"{glance.total:,}: in sync {glance.in_sync:,}, due {glance.due:,},"
-        f" in flight {glance.in_flight}, waiting {glance.waiting}, parked {glance.parked}"
-    )
-    return [
-        ("levels", levels),
-        ("delivery", f"{rate:.0f}/s, {glance.accepted:,} accepted, {_lag(glance)}"),
-        ("channel", f"{glance.confirmed:,} confirmed, {glance.unconfirmed:,} to be seen"),
-        ("attention", f"{glance.failures} failures open, {glance.held} pulls held"),
-    ]
-
-
-def _line(glance: Glance, rate: float) -> str:
-    return (
-        f"levels {glance.total}: in sync {glance.in_sync}, due {glance.due},"
-        f" in flight {glance.in_flight}, parked {glance.parked} | {rate:.0f}/s, {_lag(glance)}"
-        f" | confirmed {glance.confirmed} | failures {glance.failures}, held {glance.held}"
-    )
 
 
 def _lag(glance: Glance) -> str:

@@ -36,8 +36,8 @@ Item = TypeVar("Item", "Commit", "Shown")
 class Timing:
     """seconds: one per change that arrived, sorted.
 
-    undone: changes that a later one took back before they were read, so that nothing had to be
-    sent. missing: changes that should have arrived and have not.
+    undone: there and back again before anybody read it, so that nothing had to be sent.
+    missing: changes that should have arrived and have not.
     """
 
     seconds: Sequence[float] = ()
@@ -69,7 +69,7 @@ def measure(commits: Iterable[Commit], writes: Iterable[Shown], *, since: float)
             arrived = _arrival(later, writes_of.get(key, ()))
             if arrived is not None:
                 seconds.append(arrived - commit.at)
-            elif _taken_back(later, writes_of.get(key, ())):
+            elif _was_there(later, writes_of.get(key, ())):
                 undone += 1
             else:
                 missing += 1
@@ -95,9 +95,9 @@ def _is_of(write: Shown, later: Sequence[Commit]) -> bool:
     return any(commit.after == write.stock and commit.at <= write.received for commit in later)
 
 
-def _taken_back(later: Sequence[Commit], writes: Sequence[Shown]) -> bool:
-    """Whether the key came to be again, by a later commit, what Omnitron had by then anyway."""
-    for commit in later[1:]:
+def _was_there(later: Sequence[Commit], writes: Sequence[Shown]) -> bool:
+    """Whether the key came to be, by one of ``later``, what Omnitron had by then anyway."""
+    for commit in later:
         before = [write.stock for write in writes if write.received < commit.at]
         if before and before[-1] == commit.after:
             return True

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-TRANSACTIONS_PER_SECOND = 12
+MOST_PER_SECOND = 12.0
+"""Transactions, where the catalogue is large."""
+
+PRODUCTS_PER_TRANSACTION = 100
+"""A small catalogue is traded in slowly: nobody changes half of all levels within seconds."""
 
 _MOST_LINES = 4
 
@@ -62,7 +66,8 @@ class Writer(threading.Thread):
         try:
             with connected(self._path) as connection:
                 quants = _quants(connection)
-                while not self._stopped.wait(self._dice.uniform(0, 2 / TRANSACTIONS_PER_SECOND)):
+                pause = max(1 / MOST_PER_SECOND, PRODUCTS_PER_TRANSACTION / len(quants))
+                while not self._stopped.wait(self._dice.uniform(0, 2 * pause)):
                     self.commits += self._transaction(connection, quants)
                     self.transactions += 1
         except sqlite3.Error as error:
