@@ -25,7 +25,11 @@ def _start(*options: str, mark: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "worker.cli", "demo", *options],
         cwd=CLONE,
-        env={**os.environ, "MARKED": mark, "STOCKSYNC_OMNITRON__BASE_URL": "https://not.ours"},
+        env={
+            **os.environ,
+            "MARKED": mark,
+            "STOCKSYNC_OMNITRON__BASE_URL": "https://not-ours.invalid",
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
