@@ -3,17 +3,63 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import pytest
 
 from worker.demo import drop
-from worker.demo.comparison import Expected, compare
-from worker.demo.timing import Shown, measure
+from worker.demo.comparison import Comparison, Expected, compare
+from worker.demo.report import Report
+from worker.demo.scene import Approval, Facts, Replay
+from worker.demo.timing import Shown, Timing, measure
+from worker.demo.watch import Glance
 from worker.demo.writer import Commit
+from worker.ledger.failures import Failure
+from worker.model import Delivered
 
 KEY = (1, "A")
 
 
 def _commit(at: float, before: int, after: int) -> Commit:
     return Commit(at, KEY, before, after)
+
+
+def _glance(**changes: int) -> Glance:
+    """Two levels, sent and seen."""
+    return Glance(2, 2, 0, 0, 0, 0, None, 2, 2, 0, 1, 0)._replace(**changes)
+
+
+def _facts(*, service_code: int = 143) -> Facts:
+    return Facts(
+        approval=Approval(pull_id=1, reason="first", changed=2, at=0.0),
+        replay=Replay(failure_id=2, sku="B", message="unknown", answer="replayed"),
+        second=(),
+        service_code=service_code,
+    )
+
+
+def _broken_row() -> Failure:
+    given = {"line": drop.BROKEN_LINE, "value": drop.BROKEN_CELLS[2], "message": "", "remedy": ""}
+    return Failure(**{name: given.get(name) for name in Failure._fields})  # type: ignore[arg-type]
+
+
+def _report(**changes: Any) -> Report:
+    """A report of a demo in which all went well, but for what is changed."""
+    well: dict[str, Any] = {
+        "seconds": 40.0,
+        "folder": None,
+        "transactions": 1,
+        "readings": (),
+        "rejected": (_broken_row(),),
+        "accepted": 2,
+        "sent": Delivered(sent=2),
+        "at_once": 1,
+        "glance": _glance(),
+        "timing": Timing(seconds=[1.0]),
+        "comparison": Comparison(keys=2, differences=()),
+        "facts": _facts(),
+    }
+    return Report(**{**well, **changes})
 
 
 def _write(received: float, stock: int) -> Shown:
@@ -99,3 +145,25 @@ def test_the_second_file_has_the_same_keys_and_a_few_other_quantities() -> None:
     second = drop.changed(first, seed=1)
     assert [row.key for row in first] == [row.key for row in second]
     assert sum(a != b for a, b in zip(first, second, strict=True)) == 16
+
+
+def test_a_report_without_a_fault_has_no_problem() -> None:
+    assert _report().problems() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"comparison": Comparison(keys=2, differences=["list 1, SKU A: …"])}, "list 1, SKU A: …"),
+        ({"glance": _glance(in_sync=1)}, "not every level is in sync and confirmed"),
+        ({"glance": _glance(confirmed=1)}, "1 confirmations for 2 keys"),
+        ({"at_once": 2}, "2 requests were under way for one key at once"),
+        ({"timing": Timing(seconds=[1.0], missing=3)}, "3 changes of the ERP never reached"),
+        ({"timing": Timing()}, "the ERP changed nothing that could be timed"),
+        ({"rejected": []}, "0 rows are rejected, one is broken"),
+        ({"facts": _facts(service_code=1)}, "the service ended with 1"),
+    ],
+)
+def test_a_report_tells_what_is_wrong(changes: dict[str, Any], problem: str) -> None:
+    [told] = _report(**changes).problems()
+    assert told.startswith(problem)

@@ -64,7 +64,7 @@ def _console(*, to_stderr: bool) -> Console:
 def _tell(console: Console, report: Report) -> None:
     console.print()
     console.print(_rows(report))
-    console.print(_verdict(report), style="bold")
+    console.print(_verdict(report), style="bold red" if report.problems() else "bold green")
     for problem in report.problems():
         console.print(f"  ✗ {problem}")
     for line in _next(report):

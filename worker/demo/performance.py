@@ -66,39 +66,53 @@ def perform(options: DemoOptions, console: Console) -> Report:
 def _play(options: DemoOptions, console: Console, folder: Path, stopped: threading.Event) -> Report:
     screen = Screen(console)
     screen.say(f"setting the stage in {folder}")
-    catalogue = products(options.products, seed=options.seed)
-    stocks = drop.rows(max(options.products // _DROP_SHARE, _DROP_LEAST), seed=options.seed)
-    _furnish(folder, catalogue, stocks)
     with ExitStack() as stack:
-        programs = _programs(folder)
-        sandbox = _started(stack, programs, "sandbox", "sandbox", "--port", "0")
-        remote = _opened(sandbox, Waiting(stopped), catalogue, stocks)
-        screen.say(f"the sandbox plays Omnitron at {remote.url}")
-        (folder / NAME).write_text(configuration(remote.url), encoding="utf-8")
-        acts.create_ledger(programs)
-        service = _started(stack, programs, "service", "run")
-        screen.say("$ stocksync run: broker, workers and beat are starting")
-        watch = Watch(folder / NAME)
-        stack.callback(watch.close)
-        writer = Writer(folder / ERP_FILE, seed=options.seed)
-        stack.callback(writer.end)
-        scene = Scene(
-            options=options,
-            folder=folder,
-            programs=programs,
-            remote=remote,
-            watch=watch,
-            writer=writer,
-            screen=screen,
-            waiting=Waiting(stopped, alive=lambda: _require_all(sandbox, service)),
-            stocks=stocks,
-        )
-        with screen.following(watch.glance, transactions=lambda: writer.transactions):
-            facts = _story(scene, service)
+        scene = _set(stack, options, screen, folder=folder, stopped=stopped)
+        writer = scene.writer
+        with screen.following(scene.watch.glance, transactions=lambda: writer.transactions):
+            facts = _story(scene)
         return judge(scene, facts)
 
 
-def _story(scene: Scene, service: Program) -> Facts:
+def _set(
+    stack: ExitStack,
+    options: DemoOptions,
+    screen: Screen,
+    *,
+    folder: Path,
+    stopped: threading.Event,
+) -> Scene:
+    """Furnish the folder and start everything; the stack ends it in the opposite order."""
+    catalogue = products(options.products, seed=options.seed)
+    stocks = drop.rows(max(options.products // _DROP_SHARE, _DROP_LEAST), seed=options.seed)
+    _furnish(folder, catalogue, stocks)
+    programs = _programs(folder)
+    sandbox = _started(stack, programs, "sandbox", "sandbox", "--port", "0")
+    remote = _opened(sandbox, Waiting(stopped), catalogue, stocks)
+    screen.say(f"the sandbox plays Omnitron at {remote.url}")
+    (folder / NAME).write_text(configuration(remote.url), encoding="utf-8")
+    acts.create_ledger(programs)
+    service = _started(stack, programs, "service", "run")
+    screen.say("$ stocksync run: broker, workers and beat are starting")
+    watch = Watch(folder / NAME)
+    stack.callback(watch.close)
+    writer = Writer(folder / ERP_FILE, seed=options.seed)
+    stack.callback(writer.end)
+    return Scene(
+        options=options,
+        folder=folder,
+        programs=programs,
+        service=service,
+        remote=remote,
+        watch=watch,
+        writer=writer,
+        screen=screen,
+        waiting=Waiting(stopped, alive=lambda: _require_all(sandbox, service)),
+        stocks=stocks,
+    )
+
+
+def _story(scene: Scene) -> Facts:
     try:
         approval = acts.approve_first_pull(scene)
         acts.open_trade(scene)
@@ -107,9 +121,11 @@ def _story(scene: Scene, service: Program) -> Facts:
         acts.trade_on(scene, until=approval.at + scene.options.seconds)
         acts.settle(scene)
     except DemoFailed as error:
-        raise DemoFailed(f"{error}\nthe last lines of the service:\n{service.tail()}") from error
+        raise DemoFailed(
+            f"{error}\nthe last lines of the service:\n{scene.service.tail()}"
+        ) from error
     scene.screen.say("everything is sent and seen; the service gets SIGTERM")
-    code = service.stop()
+    code = scene.service.stop()
     scene.screen.say(f"it has ended in order ({code})")
     return Facts(approval=approval, replay=replay, second=second, service_code=code)
 

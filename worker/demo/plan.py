@@ -25,4 +25,4 @@ def plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
     for change in document["largest_changes"][:_CHANGES]:
         before = "none" if change["before"] is None else change["before"]
         yield f"list {change['stock_list']}, {change['sku']}: {before} → {change['after']}"
-    yield from document["next"]
+    yield f"next: {', or '.join(document['next'])}"

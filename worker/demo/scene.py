@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from worker.demo.drop import Stock
     from worker.demo.options import DemoOptions
-    from worker.demo.programs import Programs
+    from worker.demo.programs import Program, Programs
     from worker.demo.remote import Remote
     from worker.demo.screen import Screen
     from worker.demo.waiting import Waiting
@@ -26,6 +26,7 @@ class Scene:
     options: DemoOptions
     folder: Path
     programs: Programs
+    service: Program
     remote: Remote
     watch: Watch
     writer: Writer

@@ -45,12 +45,12 @@ class Screen:
     def show(self, lines: Iterable[str]) -> None:
         """Show what a command told, set in a little."""
         for line in lines:
-            self._print(f"{_INDENT}  {line}")
+            self._print(f"{_INDENT}{line}", indent=f"{_INDENT}  ")
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, *, indent: str = _INDENT) -> None:
         """One line where there is no terminal; on one, as many as its width asks for."""
         if not self._console.soft_wrap:
-            text = textwrap.fill(text, self._console.width, subsequent_indent=_INDENT)
+            text = textwrap.fill(text, self._console.width, subsequent_indent=indent)
         self._console.print(text, markup=False, highlight=False)
 
     @contextlib.contextmanager
