@@ -23,6 +23,7 @@ from worker.confirm import Watcher
 from worker.deliver import Courier
 from worker.errors import UsageError
 from worker.ledger import Ledger, channels, migrating, sources, target
+from worker.ledger.clock import SqliteClock
 from worker.omnitron.access import Credentials, FixedToken, LoginSlot, Password, always
 from worker.omnitron.client import OmnitronClient
 from worker.planning import limiter
@@ -117,6 +118,8 @@ class Service:
         return self.ledger
 
     def _register(self, connection: Connection) -> None:
+        if self.ledger.sqlite:
+            SqliteClock().anchor(connection)  # once per boot, so that all processes read one clock
         sources.register(connection, self.sources)
         channels.register(connection, [channel.id for channel in self.channels])
 

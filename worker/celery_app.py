@@ -55,7 +55,7 @@ def options(instance: str) -> dict[str, Any]:
 
 def _logs_are_set_up(**_fields: object) -> None:
     """Keep Celery from setting up logs of its own, and from a line for every message."""
-    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat", "celery.apps.worker"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

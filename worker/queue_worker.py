@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import signals
 from celery.apps.worker import Worker
+from celery.exceptions import SecurityWarning
 from celery.worker import state
 
 from worker.celery_app import queue_name
@@ -65,6 +67,8 @@ def serve(
     def ready(**_fields: object) -> None:
         log.info("worker_ready", queue=queue, concurrency=concurrency)
 
+    # it warns of root in a line of many; what it fears is pickle, which is not accepted here
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     signals.worker_process_shutdown.connect(close, weak=False)
     signals.worker_ready.connect(ready, weak=False)
     worker = QueueWorker(**_arguments(app, service, queue=queue, concurrency=concurrency))

@@ -12,7 +12,6 @@ import redis
 from tests.processes import broker_server, until
 from worker.beat import BellScheduler, Rings
 from worker.bootstrap import build
-from worker.broker import Broker
 from worker.doorbell import LONG, ring
 from worker.tasks import application
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from tests.processes import Running
+    from worker.broker import Broker
 
 CONFIGURATION = """
 instance = "acme"
@@ -71,7 +71,7 @@ def test_a_ring_leaves_one_small_message(app: Celery, client: redis.Redis) -> No
 def test_every_key_carries_the_instance(app: Celery, client: redis.Redis) -> None:
     ring(app, "pull", "drop")
     ring(app, "deliver")
-    assert {key.startswith(b"stocksync:acme:") for key in client.keys()} == {True}
+    assert {key.startswith(b"stocksync:acme:") for key in client} == {True}
 
 
 def test_a_long_queue_is_not_rung(app: Celery, client: redis.Redis) -> None:
@@ -148,5 +148,3 @@ def test_a_removed_broker_leaves_nothing(tmp_path: Path) -> None:
     with broker_server(tmp_path) as (broker, _running):
         folder = broker.folder
     assert not folder.exists()
-
-

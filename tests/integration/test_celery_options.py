@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from celery import Celery
 
 from worker.bootstrap import Service, build
 from worker.celery_app import QUEUES, queue_name
 from worker.tasks import application
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from celery import Celery
 
 CONFIGURATION = """
 instance = "acme"

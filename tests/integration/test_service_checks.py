@@ -1,0 +1,104 @@
+"""What is looked at before the service starts anything, and which processes it consists of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from worker import service as services
+from worker.bootstrap import Service, build
+from worker.errors import LedgerNotReady, UsageError, WrongTarget
+from worker.ledger import target
+from worker.ledger.clock import boot_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.sandbox import RunningSandbox
+
+SOURCE = """
+[[sources]]
+name = "{name}"
+type = "csv"
+path = "{name}"
+mode = "snapshot"
+stock_list = 1
+columns = {{ sku = "sku", stock = "stock" }}
+"""
+
+
+def service_of(folder: Path, *, ledger: str, url: str, more: str = "") -> Service:
+    text = f'database_url = "{ledger}"\n[omnitron]\nbase_url = "{url}"\n'
+    text += 'username = "erp"\npassword = "sandbox"\n' + more
+    (folder / "stocksync.toml").write_text(text)
+    return build(folder / "stocksync.toml", environ={})
+
+
+def test_a_ledger_of_another_omnitron_is_refused_with_both_named(
+    sqlite_url: str, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    service = service_of(tmp_path, ledger=sqlite_url, url=sandbox.url)
+    service.ledger.write(lambda connection: target.bind(connection, "https://old.example"))
+    with pytest.raises(WrongTarget, match=r"https://old\.example.*127\.0\.0\.1"):
+        services.run(service)
+
+
+def test_without_a_ledger_nothing_starts(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    service = service_of(tmp_path, ledger=f"sqlite:///{tmp_path}/none.db", url=sandbox.url)
+    with pytest.raises(LedgerNotReady):
+        services.run(service)
+
+
+def test_an_omnitron_that_cannot_be_reached_does_not_keep_the_service_from_starting(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    services.check(service_of(tmp_path, ledger=sqlite_url, url="http://127.0.0.1:9"))
+
+
+def test_the_check_learns_the_stock_lists(
+    sqlite_url: str, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    service = service_of(tmp_path, ledger=sqlite_url, url=sandbox.url)
+    services.check(service)
+    with service.ledger.read() as connection:
+        names = connection.exec_driver_sql("SELECT code FROM stock_list ORDER BY id").scalars()
+        assert list(names) == ["IST", "BER"]
+    service.close()
+
+
+def test_workers_and_beat_alone_need_a_broker(tmp_path: Path) -> None:
+    service = service_of(tmp_path, ledger=f"sqlite:///{tmp_path}/l.db", url="http://127.0.0.1:9")
+    with pytest.raises(UsageError) as caught:
+        services.run_workers(service)
+    assert "stocksync run" in caught.value.remedy
+
+
+def test_after_a_reboot_all_processes_read_one_clock(sqlite_url: str, tmp_path: Path) -> None:
+    service = service_of(tmp_path, ledger=sqlite_url, url="http://127.0.0.1:9")
+    service.ledger.write(
+        lambda connection: connection.exec_driver_sql("UPDATE target SET clock_id = 'before'")
+    )
+    service.ready_ledger()
+    with service.ledger.read() as connection:
+        assert target.values(connection)["clock_id"] == boot_id()
+    service.close()
+
+
+@pytest.mark.parametrize(("sources", "expected"), [(0, 1), (1, 1), (3, 3), (9, 4)])
+def test_one_slow_source_does_not_stop_the_others_from_being_pulled(
+    tmp_path: Path, sources: int, expected: int
+) -> None:
+    more = "".join(SOURCE.format(name=f"s{number}") for number in range(sources))
+    ledger = f"sqlite:///{tmp_path}/l.db"
+    service = service_of(tmp_path, ledger=ledger, url="http://127.0.0.1:9", more=more)
+    assert services.concurrency_of(service, "pull") == expected
+    assert services.concurrency_of(service, "deliver") == 1
+
+
+def test_the_instance_is_that_of_the_ledger_unless_named(tmp_path: Path) -> None:
+    first = service_of(tmp_path, ledger="sqlite:////srv/a.db", url="http://127.0.0.1:9").instance
+    again = service_of(tmp_path, ledger="sqlite:////srv/a.db", url="http://127.0.0.1:8").instance
+    other = service_of(tmp_path, ledger="sqlite:////srv/b.db", url="http://127.0.0.1:9").instance
+    assert first == again != other
+    assert first.startswith("ledger-")
