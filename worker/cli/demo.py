@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,9 +55,15 @@ def demo(
 
 
 def _console(*, to_stderr: bool) -> Console:
-    """Lines are broken for a terminal of any width, and left whole for a file."""
+    """Lines are broken for a terminal of any width, and left whole for a file.
+
+    What the terminal's encoding lacks (the samples are Turkish) is shown as a question mark.
+    """
     from rich.console import Console
 
+    stream = sys.stderr if to_stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
     console = Console(stderr=to_stderr, highlight=False, emoji=False)
     console.soft_wrap = not console.is_terminal
     return console

@@ -134,6 +134,7 @@ def environment(inherited: Mapping[str, str], *, config: Path, scratch: Path) ->
         "XDG_RUNTIME_DIR": "",
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
+        "PYTHONIOENCODING": "utf-8",
         "NO_COLOR": "1",
     }
 
