@@ -142,10 +142,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Something the connector sees but does not offer yet: a file that is not ready, say."""
+    """Something the connector sees but does not offer yet: a file that is not ready, say.
+
+    alarm: it will not heal by itself; a person has to look.
+    """
 
     label: str
     reason: str
+    alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
