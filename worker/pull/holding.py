@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from connectors.contract import Kind, Settlement
+from connectors.contract import Settlement
 from connectors.errors import ConnectorError
 from worker.errors import UsageError
 from worker.ledger import events, levels, pulls, sources
@@ -117,9 +117,7 @@ def _decide(ledger: Ledger, connection: Connection, held: Pull, actor: str) -> N
         fingerprint=held.fingerprint,
         actor=actor,
     )
-    if held.kind == Kind.SNAPSHOT:
-        name = sources.names_by_id(connection)[held.source_id]
-        close_outdated(connection, name, held.id, now=now)
+    close_outdated(connection, held, sources.names_by_id(connection)[held.source_id], now=now)
     events.record(connection, actor=actor, action="approve", subject=f"pull {held.id}", now=now)
 
 

@@ -24,10 +24,6 @@ SECONDS = 120.0
 _RENEW_AFTER = 20.0
 
 
-class LeaseLost(Exception):  # noqa: N818 - named by what happened
-    """Somebody else pulls this source now: nothing more may be written."""
-
-
 class SourceBusy(UsageError):  # noqa: N818 - named by what happened
     """Another process pulls this source at the moment."""
 
@@ -52,6 +48,17 @@ def require_running(ledger: Ledger, plan: SourcePlan) -> None:
         f"source {plan.name!r} is paused until {until.isoformat(sep=' ', timespec='seconds')}",
         remedy=f"to let it go on now: stocksync sources resume {plan.name}",
     )
+
+
+class LeaseLost(SourceBusy):
+    """Somebody else pulls this source now: nothing more may be written."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"source {name!r} has been taken over by another process, for this one stood still"
+            f" for {SECONDS:.0f} s",
+            remedy="nothing is lost: the other process goes on",
+        )
 
 
 class Lease:

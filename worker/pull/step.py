@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from connectors.contract import Connector, Offer
     from worker.ledger import Ledger
-    from worker.ledger.pulls import PullRow
+    from worker.ledger.pulls import Pull, PullRow
     from worker.ledger.sources import Source
     from worker.model import SourcePlan
     from worker.pull.comparing import Comparison
@@ -275,12 +275,15 @@ class _Puller:
         }
 
     def _close_healed(self, connection: Connection, read: _Read, now: float) -> None:
-        if read.offer.kind is Kind.SNAPSHOT:
-            close_outdated(connection, self._plan.name, read.pull_id, now=now)
-            return
-        good = sorted(read.found.good_again)
+        applied = pulls.numbered(connection, read.pull_id)
+        if applied is not None:
+            close_outdated(connection, applied, self._plan.name, now=now)
         failures.close_before(
-            connection, good, pull_id=read.pull_id, why="a later row was applied", now=now
+            connection,
+            sorted(read.found.good_again),
+            pull_id=read.pull_id,
+            why="a later row was applied",
+            now=now,
         )
 
     def _supersede_held(self, connection: Connection, source: Source) -> None:
@@ -518,16 +521,29 @@ class _Puller:
         )
 
 
-def close_outdated(connection: Connection, source: str, pull_id: int, *, now: float) -> None:
-    """A snapshot says everything, so what earlier pulls could not read is over."""
-    for kind in (FailureKind.ROW, FailureKind.FILE):
+def close_outdated(connection: Connection, applied: Pull, source: str, *, now: float) -> None:
+    """Close what a pull that is applied makes good: its own file's failure, if there is one.
+
+    A snapshot says everything, so what earlier pulls and files could not say is over too. A newer
+    file that could not be read stays open: an older one does not make it good.
+    """
+    snapshot = applied.kind == Kind.SNAPSHOT
+    files = failures.open_ones(connection, source=source, kind=FailureKind.FILE)
+    healed = [
+        failure.id
+        for failure in files
+        if failure.identity == applied.label or (snapshot and failure.identity < applied.label)
+    ]
+    why = "a later file reads well"
+    failures.close_before(connection, healed, pull_id=applied.id, why=why, now=now)
+    if snapshot:
         failures.close_matching(
             connection,
             source=source,
-            kind=kind,
+            kind=FailureKind.ROW,
             why="a later snapshot reads well",
             now=now,
-            before_pull=pull_id,
+            before_pull=applied.id,
         )
 
 
