@@ -48,6 +48,7 @@ log = structlog.get_logger(__name__)
 _MARGIN = 5.0
 _TICK = 0.001
 _GLANCE = 0.5
+_MAY_HAVE_WRITTEN = {AnswerClass.ACCEPTED, AnswerClass.IN_DOUBT}
 _TURN_AHEAD = 2.0
 """A claim whose first slot is further ahead than this is left to a later turn."""
 
@@ -321,7 +322,8 @@ class Courier:
         if after.state != row.state:
             log.warning("target", state=after.state, reason=after.reason, was=row.state)
         target.save(connection, after)
-        target.bind(connection, self.plan.base_url)
+        if any(outcome.verdict in _MAY_HAVE_WRITTEN for outcome in answers.values()):
+            target.bind(connection, self.plan.base_url)
 
     def _close(
         self, connection: Connection, slip: Slip, lines: Sequence[Line], now: float

@@ -176,7 +176,7 @@ class Erp(Pulled):
         return SqlErp(
             SqlOptions(
                 name=self.plan.name,
-                url=user.set(username=None).render_as_string(),
+                url=user._replace(username=None).render_as_string(),
                 username=user.username,
                 query="SELECT sku, stock, n AS cursor_value FROM stock WHERE n >= :cursor",
                 full_query="SELECT sku, stock FROM stock" if self._full else None,

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.delivering import Desk, requests, stocks
 from tests.integration.ledgers import HandClock
 from tests.integration.scenes import level_of, open_failures, say
-from worker.ledger import Ledger, levels
+from worker.ledger import Ledger, levels, target
 from worker.model import Delivered, TargetState
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def test_a_refused_connection_frees_the_keys_at_once(desk: Desk) -> None:
     run = desk.deliver()
     assert run.delivered == Delivered(waiting=2)
     assert desk.target().state == TargetState.DOWN
+    with desk.ledger.read() as connection:
+        assert target.base_url(connection) is None
     level = level_of(desk.ledger, "A")
     assert (level.claim_token, level.not_before, level.attempts) == (None, 0.0, 0)
 

@@ -75,7 +75,7 @@ class Ledger:
         """Where the ledger is, without secrets."""
         if self.path is not None:
             return str(self.path)
-        return self.url.set(password=None, username=None).render_as_string()
+        return self.url._replace(password=None, username=None).render_as_string()
 
     @property
     def path(self) -> Path | None:
