@@ -6,6 +6,7 @@ whatever has the wrong shape is left to `config.settings`. `remarks` looks at va
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,9 @@ def mistakes(tree: Tree) -> Iterator[Complaint]:
         path = ("sources", index)
         yield from _schedule(source, path)
         yield from _missing(source, path)
+        yield from _bounds(_table(source, "rules"), (*path, "rules"))
+        for number, rule in _items(source, "sku_rules"):
+            yield from _sku_rule(rule, (*path, "sku_rules", number))
         if source.get("type") == "csv":
             yield from _csv(source, path)
         elif source.get("type") == "sql":
@@ -136,6 +140,31 @@ def _missing(source: Tree, path: KeyPath) -> Iterator[Complaint]:
             "cannot be sum where a pull states only what has changed",
             "Sum in the query or the export, or read snapshots.",
         )
+
+
+def _bounds(rules: Tree, path: KeyPath) -> Iterator[Complaint]:
+    least, most = rules.get("minimum", 0), rules.get("maximum")
+    if isinstance(least, int) and isinstance(most, int) and least > most:
+        yield Complaint((*path, "minimum"), "is above maximum", "Write a minimum that fits in.")
+
+
+def _sku_rule(rule: Tree, path: KeyPath) -> Iterator[Complaint]:
+    steps = [name for name in ("strip_prefix", "add_prefix", "match") if name in rule]
+    if len(steps) != 1:
+        remedy = "Write one of strip_prefix, add_prefix, or match with replace; a list has several."
+        yield Complaint(path, "is not one rule", remedy)
+    if ("match" in rule) != ("replace" in rule):
+        yield Complaint(path, "has only one of match and replace", "Write both, or neither.")
+    elif isinstance(rule.get("match"), str) and isinstance(rule.get("replace"), str):
+        yield from _pattern(rule["match"], rule["replace"], (*path, "match"))
+
+
+def _pattern(pattern: str, template: str, path: KeyPath) -> Iterator[Complaint]:
+    try:
+        re.compile(pattern).sub(template, "")
+    except (re.error, IndexError):
+        remedy = r'Write an expression like "(\d+)-TR" and a text like "\1", in single quotes.'
+        yield Complaint(path, "is no regular expression, or replace does not fit it", remedy)
 
 
 def _csv(source: Tree, path: KeyPath) -> Iterator[Complaint]:

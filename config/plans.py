@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from config.settings import CsvSource, reads_warehouses
-from worker.model import ChannelPlan, Guard, Rules, SourcePlan, TargetPlan
+from worker.model import ChannelPlan, Guard, Rules, SkuRule, SourcePlan, TargetPlan
 
 if TYPE_CHECKING:
     from config.settings import Channel, Settings, Source
 
-ROW_TO_LEVEL = ("format", "columns", "query", "full_query", "units", "rules", "stock_list")
+ROW_TO_LEVEL = (
+    "format", "columns", "query", "full_query", "units", "sku_rules", "rules", "stock_list",
+)  # fmt: skip
 """The keys of a source that decide how a row becomes a level, beside `missing`."""
 
 
@@ -32,6 +34,7 @@ def source_plan(settings: Settings, source: Source) -> SourcePlan:
         full_cron=None if isinstance(source, CsvSource) else source.full_schedule,
         timezone=settings.timezone,
         absences=source.absences,
+        sku_rules=tuple(SkuRule(**dict(rule)) for rule in source.sku_rules),
     )
 
 

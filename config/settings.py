@@ -30,6 +30,7 @@ from config.values import (
     Rate,
     Ratio,
     SecretText,
+    ShortText,
     Text,
     Thousands,
     Whole,
@@ -133,6 +134,17 @@ class RuleTable(Table):
     negative: Negative = Negative.ZERO
     buffer: Whole = 0
     duplicates: Duplicates = Duplicates.REJECT
+    minimum: Whole = 0
+    maximum: Whole | None = None
+
+
+class SkuRuleTable(Table):
+    """One step from the SKU of a source to Omnitron's: one of the three."""
+
+    strip_prefix: ShortText | None = None
+    add_prefix: ShortText | None = None
+    match: ShortText | None = None
+    replace: Annotated[str, Field(max_length=255)] = ""
 
 
 class GuardTable(Table):
@@ -157,6 +169,7 @@ class _Source(Table):
     stock_list: Positive | None = None
     missing: Missing = Missing.KEEP
     units: dict[Text, Literal["qty", "kg"]] = Field(default_factory=dict)
+    sku_rules: Annotated[tuple[SkuRuleTable, ...], Field(max_length=50)] = ()
     rules: RuleTable = RuleTable()
     guard: GuardTable = GuardTable()
 

@@ -197,7 +197,7 @@ class Expect(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How parts become a level (`design.md` §4.2)."""
+    """How parts become a level (`design.md` §4.2). maximum None: what is too large is broken."""
 
     rounding: Rounding = Rounding.ERROR
     negative: Negative = Negative.ZERO
@@ -205,7 +205,21 @@ class Rules:
     duplicates: Duplicates = Duplicates.REJECT
     missing: Missing = Missing.KEEP
     minimum: int = 0
-    maximum: int = MAX_STOCK
+    maximum: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkuRule:
+    """One step from the SKU of a source to Omnitron's: exactly one of the three is set.
+
+    match: a regular expression that must fit the whole SKU; replace: what stands in its place, which
+    may name its groups.
+    """
+
+    strip_prefix: str | None = None
+    add_prefix: str | None = None
+    match: str | None = None
+    replace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +256,7 @@ class SourcePlan:
     full_cron: str | None
     timezone: str
     absences: int = 1
+    sku_rules: tuple[SkuRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -254,3 +254,22 @@ def test_a_file_in_another_encoding_is_told_by_line(tmp_path: Path) -> None:
 )
 def test_the_wrong_shape_is_a_mistake_and_no_crash(tmp_path: Path, text: str) -> None:
     refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("{}", "is not one rule"),
+        ('{ strip_prefix = "A", add_prefix = "B" }', "is not one rule"),
+        ('{ match = "(a)" }', "has only one of match and replace"),
+        ("{ match = '(a', replace = 'b' }", "is no regular expression"),
+        (r"{ match = '(a)', replace = '\2' }", "is no regular expression"),
+    ],
+)
+def test_a_sku_rule_is_one_step_that_can_be_done(tmp_path: Path, rule: str, told: str) -> None:
+    assert told in only(tmp_path, TOP + DROP + f"sku_rules = [{rule}]\n")
+
+
+def test_a_minimum_fits_below_the_maximum(tmp_path: Path) -> None:
+    told = only(tmp_path, TOP + DROP + "rules = { minimum = 3, maximum = 2 }\n")
+    assert "sources.drop.rules.minimum" in told

@@ -54,6 +54,8 @@ def test_channel_and_target_plans_carry_seconds(tmp_path: Path) -> None:
         ("stock = 2", "stock = 3"),
         ("[sources.columns]", "[sources.units]\nAD = 'qty'\n[sources.columns]"),
         ("[sources.columns]", "[sources.rules]\nbuffer = 1\n[sources.columns]"),
+        ("[sources.columns]", "[[sources.sku_rules]]\nadd_prefix = 'A'\n[sources.columns]"),
+        ("[sources.columns]", "[sources.rules]\nmaximum = 9\n[sources.columns]"),
         ("[sources.columns]", "[sources.format]\ndecimal = ','\n[sources.columns]"),
         ("[omnitron]", "stock_lists = { IST = 1 }\n[omnitron]"),
     ],

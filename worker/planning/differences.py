@@ -20,11 +20,13 @@ class Statement:
 
     said: good rows. present: warehouses whose row was rejected; they are not gone.
     missing: warehouses that a trusted snapshot lacks, with how often in a row before this time.
+    moved: warehouses that count for another stock list by today's rules.
     """
 
     said: Mapping[str, Said]
     present: frozenset[str] = frozenset()
     missing: Mapping[str, int] = field(default_factory=dict)
+    moved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +64,18 @@ def plan_key(
         for warehouse, said in statement.said.items()
         if known.get(warehouse) != said
     ]
+    changes += [_gone(warehouse, known[warehouse]) for warehouse in sorted(statement.moved)]
     changes += _missing(statement, known, rules.missing, absences)
     after = {**known, **{c.warehouse: c.said for c in changes if c.change != "absent"}}
     if not after:
         return KeyPlan(parts=tuple(changes))
-    value = level_value([after[name] for name in sorted(after)], rules=rules, units=units)
+    leaving = {change.warehouse for change in changes if change.change in {"gone", "park"}}
+    value = level_value(
+        [after[name] for name in sorted(after)],
+        rules=rules,
+        units=units,
+        gone=all(name in leaving and said.quantity == "0" for name, said in after.items()),
+    )
     if isinstance(value, Broken):
         return KeyPlan(broken=value)
     return KeyPlan(parts=tuple(changes), value=value)
@@ -77,15 +86,17 @@ def _missing(
 ) -> list[PartChange]:
     if policy is Missing.KEEP:
         return []
-    done = "gone" if policy is Missing.ZERO else "park"
     changes = []
     for warehouse, before in statement.missing.items():
         said = known[warehouse]
         if before + 1 < absences:
             changes.append(PartChange(change="absent", warehouse=warehouse, said=said))
         elif policy is Missing.ZERO:
-            none_left = said._replace(quantity="0")
-            changes.append(PartChange(change=done, warehouse=warehouse, said=none_left))
+            changes.append(_gone(warehouse, said))
         else:
-            changes.append(PartChange(change=done, warehouse=warehouse, said=said))
+            changes.append(PartChange(change="park", warehouse=warehouse, said=said))
     return changes
+
+
+def _gone(warehouse: str, said: Said) -> PartChange:
+    return PartChange(change="gone", warehouse=warehouse, said=said._replace(quantity="0"))

@@ -73,18 +73,22 @@ def plain(number: Decimal) -> str:
     return "0" if text in {"-0", ""} else text
 
 
-def level_value(parts: Sequence[Said], *, rules: Rules, units: Mapping[str, str]) -> Value | Broken:
+def level_value(
+    parts: Sequence[Said], *, rules: Rules, units: Mapping[str, str], gone: bool = False
+) -> Value | Broken:
     """The value of a level out of all parts of its key.
 
     Sum of the parts (a negative one counts as it is, the sum never below 0) less the buffer, then
-    rounding once, then minimum and maximum; above 2147483647 it is broken, never cut.
+    rounding once, then minimum and maximum; above 2147483647 without a maximum it is broken, never
+    cut. gone: no source states the key any more, so that no minimum holds it up.
     """
     total = _sum(parts)
     left = _EXACT.subtract(total, Decimal(rules.buffer))
     rounded = _rounded(max(left, _ZERO), rules.rounding)
     if rounded is None:
         return _fraction(total)
-    if rounded > MAX_STOCK:
+    stock = _bounded(rounded, rules, gone=gone)
+    if stock > MAX_STOCK:
         return _too_large(total)
     unknown = next((part for part in parts if part.unit and part.unit not in units), None)
     if unknown is not None:
@@ -95,11 +99,16 @@ def level_value(parts: Sequence[Said], *, rules: Rules, units: Mapping[str, str]
     sold = [int(part.sold) for part in parts if part.sold is not None]
     extra = next((part.extra for part in reversed(parts) if part.extra is not None), None)
     return Value(
-        stock=min(max(int(rounded), rules.minimum), rules.maximum),
+        stock=int(stock),
         unit_type=next(iter(unit_types), None),
         sold=sum(sold) if sold else None,
         extra=extra,
     )
+
+
+def _bounded(number: Decimal, rules: Rules, *, gone: bool) -> Decimal:
+    raised = number if gone else max(number, Decimal(rules.minimum))
+    return raised if rules.maximum is None else min(raised, Decimal(rules.maximum))
 
 
 def _rounded(number: Decimal, rounding: Rounding) -> Decimal | None:
@@ -126,7 +135,7 @@ def _too_large(total: Decimal) -> Broken:
         column="stock",
         value=plain(total),
         message=f"the stock {plain(total)} is above {MAX_STOCK}, the most that Omnitron takes",
-        remedy="correct it in the ERP; limit a made-to-order item there to a lower number",
+        remedy="correct it in the ERP, or limit what is shown with rules.maximum",
     )
 
 

@@ -121,8 +121,13 @@ class Applier:
     def _value(self, of_key: list[Part]) -> Value | Broken:
         """As the pull was weighed: what was gone before it counts no more."""
         there = [part for part in of_key if not part.gone or part.pull_id == self.pull.id]
-        said = [part.said for part in sorted(there or of_key, key=lambda part: part.warehouse)]
-        return level_value(said, rules=self.plan.rules, units=self.plan.units)
+        counted = sorted(there or of_key, key=lambda part: part.warehouse)
+        return level_value(
+            [part.said for part in counted],
+            rules=self.plan.rules,
+            units=self.plan.units,
+            gone=all(part.gone and part.quantity == "0" for part in counted),
+        )
 
     def _after(self, level: Level | None, key: Key, value: Value, now: float) -> Level:
         number, source_id = self.pull.id, self.pull.source_id

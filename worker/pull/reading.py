@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from connectors.contract import Reject
+from connectors.contract import Chunk, Reject
 from worker.model import Negative, Said
+from worker.planning.mapping import is_sku, sku_mapper
 from worker.planning.rules import judge
 from worker.pull.garbage import collected_rarely
 
@@ -70,13 +71,43 @@ def read_offer(
     with the number of rows so far. Raises what `Offer.chunks` raises.
     """
     reading = Reading()
-    for chunk in offer.chunks():
-        reading.rows += len(chunk.rows) + len(chunk.rejects)
+    for read in offer.chunks():
+        reading.rows += len(read.rows) + len(read.rejects)
+        chunk = _mapped(read, plan) if plan.sku_rules else read
         scratch.add(_statements(chunk.rows, plan, stock_lists, reading.rejects))
         for reject in chunk.rejects:
             scratch.add(_marker(reject, plan, stock_lists, reading.rejects))
         on_chunk(reading.rows)
     return reading
+
+
+def _mapped(chunk: Chunk, plan: SourcePlan) -> Chunk:
+    """The chunk with Omnitron's SKUs; a row of which the rules leave none is rejected."""
+    mapped = sku_mapper(plan.sku_rules)
+    rows, rejects = [], []
+    for row in chunk.rows:
+        sku = mapped(row.sku)
+        if is_sku(sku):
+            rows.append(row._replace(sku=sku))
+        else:
+            rejects.append(_unmapped(row, sku))
+    for reject in chunk.rejects:
+        sku = mapped(reject.sku or "")
+        rejects.append(replace(reject, sku=sku if reject.sku and is_sku(sku) else None))
+    return Chunk(rows, rejects)
+
+
+def _unmapped(row: Row, sku: str) -> Reject:
+    return Reject(
+        place=row.place,
+        column="sku",
+        value=row.sku,
+        reason="sku_too_long" if sku else "missing_sku",
+        message=f"of the SKU {row.sku!r} the rules make {sku[:40]!r}, which is none",
+        remedy="correct sku_rules of the source: a SKU has 1 to 255 characters",
+        raw=raw_text(row.cells),
+        warehouse=row.warehouse,
+    )
 
 
 def _statements(
