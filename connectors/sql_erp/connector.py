@@ -12,13 +12,16 @@ from connectors.errors import ConnectorError, SourceMisconfigured
 from connectors.sql_erp.counters import IntegerCursor, TextCursor
 from connectors.sql_erp.offer import Cursor, SqlOffer
 from connectors.sql_erp.options import CursorType, SqlOptions
+from connectors.sql_erp.rowversions import RowversionCursor
 from connectors.sql_erp.session import backend_of, session
 from connectors.sql_erp.statement import parse
 from connectors.sql_erp.timestamps import DEFAULT_START, TimestampCursor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from connectors.contract import Chunk
+    from connectors.sql_erp.offer import Watch
     from connectors.sql_erp.session import Session
 
 _TEXTS_AS_MOMENTS = frozenset({"sqlite", "postgresql"})
@@ -29,9 +32,10 @@ _TEXTS_AS_MOMENTS = frozenset({"sqlite", "postgresql"})
 class SqlErp:
     """Stock as an ERP's own database states it; implements `connectors.contract.Connector`.
 
-    ``query`` runs as a delta with ``:cursor``, ``full_query`` as a snapshot. Both name their
-    columns ``sku``, ``stock``, optionally ``warehouse``, ``unit_type``, ``cursor_value`` (required
-    in ``query``) and ``row_key``; case does not matter. ``row_key`` is accepted for statements that
+    ``query`` runs as a delta with ``:cursor``, ``full_query`` as a snapshot; without a ``query``
+    every read is a snapshot. Both name their columns ``sku``, ``stock``, optionally ``warehouse``,
+    ``unit_type``, ``sold_quantity_unreported``, ``extra_field``, ``cursor_value`` (required in
+    ``query``) and ``row_key``; case does not matter. ``row_key`` is accepted for statements that
     were written for paging and is ignored: a result is one stream here, so pages cannot split rows
     that share one cursor value. On SQLite without WAL a writer waits while a result is read.
     """
@@ -50,12 +54,13 @@ class SqlErp:
 
         That is ``full_query`` at the first look and where ``full`` asks for it, else ``query`` from
         the checkpoint less the overlap; full without a ``full_query`` is ``query`` from its start.
-        While a pull is held only a wanted snapshot is offered.
+        While a pull is held only a snapshot is offered that is wanted, or all that there is.
 
         Raises SourceMisconfigured for a statement, URL or stored cursor that cannot be.
         """
         offer = self._offer(checkpoint, full=full)
-        if held is None or (full and offer.kind is Kind.SNAPSHOT):
+        wanted = full or self.options.query is None
+        if held is None or (wanted and offer.kind is Kind.SNAPSHOT):
             return Listing(offers=(offer,))
         reason = "A pull of this source is held; it goes on after approve or discard."
         return Listing(offers=(), waiting=(Waiting(label=offer.label, reason=reason),))
@@ -83,19 +88,28 @@ class SqlErp:
         return {**(checkpoint or {}), "cursor": self._cursor().canonical(cursor)}
 
     def _offer(self, checkpoint: Checkpoint | None, *, full: bool) -> SqlOffer:
-        if self.options.full_query is not None and (full or checkpoint is None):
-            return self._run(self.options.full_query, Kind.SNAPSHOT, checkpoint)
-        return self._run(self.options.query, Kind.DELTA, None if full else checkpoint)
+        query, full_query = self.options.query, self.options.full_query
+        if full_query is not None and (full or checkpoint is None or query is None):
+            return self._run(full_query, Kind.SNAPSHOT, checkpoint)
+        if query is not None:
+            return self._run(query, Kind.DELTA, None if full else checkpoint)
+        raise SourceMisconfigured(
+            f"Source {self.options.name} has neither query nor full_query.",
+            remedy="Write the query that states what changed, or full_query for everything.",
+            place="query",
+        )
 
     def _all_offers(self) -> list[SqlOffer]:
-        delta = self._run(self.options.query, Kind.DELTA, None)
-        if self.options.full_query is None:
-            return [delta]
-        return [delta, self._run(self.options.full_query, Kind.SNAPSHOT, None)]
+        whole = self._offer(None, full=True)
+        if self.options.query is None or whole.kind is Kind.DELTA:
+            return [whole]
+        return [self._run(self.options.query, Kind.DELTA, None), whole]
 
     def _run(self, text: str, kind: Kind, since: Checkpoint | None) -> SqlOffer:
         label = "query" if kind is Kind.DELTA else "full_query"
         statement = parse(text, label=label, dialect=backend_of(self.options))
+        if kind is Kind.SNAPSHOT and "cursor" in statement.binds:
+            raise _no_snapshot()
         cursor = self._cursor()
         if since and since.get("cursor") is not None:
             cursor.canonical(str(since["cursor"]))
@@ -110,6 +124,8 @@ class SqlErp:
         if options.cursor_type is CursorType.INTEGER:
             start = IntegerCursor().canonical(str(options.start or 0))
             return IntegerCursor(start=int(start), overlap=int(options.overlap))
+        if options.cursor_type is CursorType.ROWVERSION:
+            return self._rowversions()
         cursor = TimestampCursor(
             zone=_zone(options.timezone),
             overlap=timedelta(seconds=options.overlap),
@@ -119,7 +135,18 @@ class SqlErp:
         cursor.canonical(cursor.start)
         return cursor
 
+    def _rowversions(self) -> RowversionCursor:
+        if backend_of(self.options) != "mssql":
+            raise SourceMisconfigured(
+                "cursor_type is rowversion, and only SQL Server has those.",
+                remedy="Choose timestamp, integer or text.",
+                place="cursor_type",
+            )
+        return RowversionCursor(start=RowversionCursor().canonical(str(self.options.start or "0")))
+
     def _blind_spots(self) -> Sequence[Finding]:
+        if self.options.cannot_see:
+            return [Finding(level="warning", message=each) for each in self.options.cannot_see]
         if self.has_full:
             return ()
         return (
@@ -145,28 +172,60 @@ def _zone(name: str) -> ZoneInfo:
 
 def _try(offer: SqlOffer, reading: Session) -> list[Finding]:
     try:
-        rows, watch = offer.sample(reading)
+        sample, watch = offer.sample(reading)
     except ConnectorError as error:
         reading.start_over()
         return [_in_the_way(error)]
+    doubts = [*_unbound(offer), *_strange(offer, watch), *_unread(offer, sample)]
+    return doubts or [
+        Finding(level="ok", message=f"{offer.label} runs and has the columns it needs")
+    ]
+
+
+def _unbound(offer: SqlOffer) -> Iterator[Finding]:
+    if offer.kind is Kind.DELTA and "cursor" not in offer.statement.binds:
+        hidden = "cursor" in offer.statement.hidden
+        where = ", as its :cursor stands in a comment or a literal" if hidden else ""
+        yield Finding(
+            level="warning",
+            message=f"{offer.label} does not bind :cursor{where}: each pull reads everything",
+            remedy="Compare the column of cursor_value with it: WHERE changed_at >= :cursor.",
+        )
+
+
+def _strange(offer: SqlOffer, watch: Watch) -> Iterator[Finding]:
     if watch.strange is not None:
-        return [
-            Finding(
-                level="warning",
-                message=f"{offer.label} runs; a cursor_value fits no cursor: "
-                f"{str(watch.strange)[:64]!r}",
-                remedy="Rows without a fitting cursor_value are read, but move no cursor.",
-            )
-        ]
-    if not rows:
-        return [
-            Finding(
-                level="warning",
-                message=f"{offer.label} runs but returns no row, so its values were not seen",
-                remedy="Check `start`, and that :cursor is compared with a column of cursor_type.",
-            )
-        ]
-    return [Finding(level="ok", message=f"{offer.label} runs and has the columns it needs")]
+        yield Finding(
+            level="warning",
+            message=f"{offer.label} runs; a cursor_value fits no cursor: "
+            f"{str(watch.strange)[:64]!r}",
+            remedy="Rows without a fitting cursor_value are read, but move no cursor.",
+        )
+
+
+def _unread(offer: SqlOffer, sample: Chunk) -> Iterator[Finding]:
+    """Say what the first row would be rejected for, or that there was none."""
+    for reject in sample.rejects:
+        yield Finding(
+            level="warning",
+            message=f"{offer.label} runs, but its first row would be rejected: {reject.message}",
+            remedy=reject.remedy,
+        )
+    if not sample.rows and not sample.rejects:
+        yield Finding(
+            level="warning",
+            message=f"{offer.label} runs but returns no row, so its values were not seen",
+            remedy="Check `start`, and that :cursor is compared with a column of cursor_type.",
+        )
+
+
+def _no_snapshot() -> SourceMisconfigured:
+    return SourceMisconfigured(
+        "full_query binds :cursor, so it would not state everything, "
+        "and what it leaves out would be taken for gone.",
+        remedy="Take :cursor out of full_query; what changed is for query.",
+        place="full_query",
+    )
 
 
 def _in_the_way(error: ConnectorError) -> Finding:

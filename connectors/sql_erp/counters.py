@@ -36,7 +36,12 @@ class IntegerCursor:
             return self.start
         return max(int(self.canonical(str(stored))) - self.overlap, -INT64)
 
-    def watch(self, *, now: datetime) -> IntegerWatch:  # noqa: ARG002 - of the protocol
+    def watch(
+        self,
+        *,
+        now: datetime,  # noqa: ARG002 - of the protocol
+        active: bytes | None = None,  # noqa: ARG002 - the same
+    ) -> IntegerWatch:
         """Look out for the highest value of one read."""
         return IntegerWatch()
 
@@ -83,7 +88,7 @@ class IntegerWatch:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-            raise _unfit(
+            raise unfit(
                 value,
                 wanted="integer",
                 remedy="Correct cursor_type, or let the query state an integer as cursor_value.",
@@ -105,7 +110,12 @@ class TextCursor:
         stored = (checkpoint or {}).get("cursor")
         return self.start if stored is None else str(stored)
 
-    def watch(self, *, now: datetime) -> TextWatch:  # noqa: ARG002 - of the protocol
+    def watch(
+        self,
+        *,
+        now: datetime,  # noqa: ARG002 - of the protocol
+        active: bytes | None = None,  # noqa: ARG002 - the same
+    ) -> TextWatch:
         """Look out for the highest value of one read."""
         return TextWatch()
 
@@ -138,7 +148,7 @@ class TextWatch:
             if value is None:
                 continue
             if not isinstance(value, str):
-                raise _unfit(
+                raise unfit(
                     value,
                     wanted="text",
                     remedy="Correct cursor_type, or cast cursor_value to a text in the query.",
@@ -147,7 +157,8 @@ class TextWatch:
                 self.top = value
 
 
-def _unfit(value: object, *, wanted: str, remedy: str) -> SourceMisconfigured:
+def unfit(value: object, *, wanted: str, remedy: str) -> SourceMisconfigured:
+    """Make the error for a ``cursor_value`` of another type than the cursor's."""
     return SourceMisconfigured(
         f"cursor_value is of type {type(value).__name__}, but cursor_type is {wanted}.",
         remedy=remedy,

@@ -34,8 +34,11 @@ class Cursor(Protocol):
     def bound(self, checkpoint: Checkpoint | None, *, now: datetime) -> object:
         """Return what to bind as ``:cursor``."""
 
-    def watch(self, *, now: datetime) -> Any:
-        """Return a new Watch for one read that begins at ``now``, the source's clock."""
+    def watch(self, *, now: datetime, active: bytes | None = None) -> Any:
+        """Return a new Watch for one read that begins at ``now``, the source's clock.
+
+        active: the lowest rowversion of a transaction still open then, None where there is none.
+        """
 
     def after(self, checkpoint: Checkpoint | None, watch: Any, *, full: bool) -> dict[str, Any]:
         """Build the checkpoint after a read; full: of a full statement without a cursor."""
@@ -85,7 +88,7 @@ class SqlOffer:
         self._reached = None
         with session(self.options) as reading:
             now = reading.now()
-            watch = self.cursor.watch(now=now)
+            watch = self.cursor.watch(now=now, active=reading.active_rowversion())
             with reading.run(self.statement, self._binds(now)) as result:
                 columns = self.columns(tuple(result.keys()))
                 for first, page in _pages(result):
@@ -94,15 +97,15 @@ class SqlOffer:
                     yield chunk
         self._conclude(watch, cursor_seen=columns.cursor_value is not None)
 
-    def sample(self, reading: Session) -> tuple[int, Watch]:
-        """Run the statement for one row at most; return the number of rows and their cursor."""
+    def sample(self, reading: Session) -> tuple[Chunk, Watch]:
+        """Run the statement for one row at most; return what it says, and its cursor."""
         now = reading.now()
         watch: Watch = self.cursor.watch(now=now)
         with reading.run(self.statement, self._binds(now), rows=1) as result:
             columns = self.columns(tuple(result.keys()))
-            rows = result.fetchmany(1)
-            _note(watch, rows, columns)
-        return len(rows), watch
+            page = result.fetchmany(1)
+            _note(watch, page, columns)
+        return read_chunk(page, columns, first=1), watch
 
     def columns(self, names: Sequence[str]) -> Columns:
         """Find the columns of the result; a delta needs a cursor."""

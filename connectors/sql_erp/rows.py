@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REQUIRED = ("sku", "stock")
-KNOWN = (*REQUIRED, "warehouse", "unit_type", "cursor_value", "row_key")
+SOLD, EXTRA = "sold_quantity_unreported", "extra_field"
+KNOWN = (*REQUIRED, "warehouse", "unit_type", "cursor_value", "row_key", SOLD, EXTRA)
 MAX_SKU = 255
+MAX_SOLD = 2**31 - 1
+MAX_EXTRA = 10_000
 RAW_BYTES = 2_048
 VALUE_CHARACTERS = 200
 
@@ -43,6 +47,8 @@ class Columns:
     warehouse: int | None
     unit_type: int | None
     cursor_value: int | None
+    sold: int | None
+    extra: int | None
 
 
 class Fault(NamedTuple):
@@ -82,6 +88,8 @@ def find_columns(names: Sequence[str], *, label: str, cursor_required: bool) -> 
         warehouse=at.get("warehouse"),
         unit_type=at.get("unit_type"),
         cursor_value=at.get("cursor_value"),
+        sold=at.get(SOLD),
+        extra=at.get(EXTRA),
     )
 
 
@@ -106,7 +114,9 @@ def _read_row(cells: Sequence[object], columns: Columns, place: int) -> Row:
     unit = "" if columns.unit_type is None else _text(cells[columns.unit_type], "unit_type")
     stock = cells[columns.stock]
     quantity = str(stock) if type(stock) is int and abs(stock) < INT64 else _quantity(stock)
-    return Row(sku, warehouse, quantity, unit, None, None, place, cells)
+    sold = None if columns.sold is None else _sold(cells[columns.sold])
+    extra = None if columns.extra is None else _extra(cells[columns.extra])
+    return Row(sku, warehouse, quantity, unit, sold, extra, place, cells)
 
 
 def _quantity(stock: object) -> str:
@@ -114,6 +124,32 @@ def _quantity(stock: object) -> str:
         return _known_quantity(stock)
     except (NotANumber, TypeError) as error:  # TypeError: it cannot be remembered, like a list
         raise Unfit(_unfit_stock(stock, error)) from error
+
+
+def _sold(value: object) -> str | None:
+    """Return canonical digits; NULL says nothing."""
+    if value is None:
+        return None
+    with suppress(NotANumber, TypeError):
+        digits = _known_quantity(value)
+        if digits.isdigit() and int(digits) <= MAX_SOLD:
+            return digits
+    message = f"{SOLD} is not a whole number from 0 to {MAX_SOLD}."
+    raise Unfit(Fault(SOLD, value, "bad_sold", message, "Correct it in the ERP or the query."))
+
+
+def _extra(value: object) -> str | None:
+    """Return a JSON object as text with sorted keys; NULL says nothing."""
+    if value is None:
+        return None
+    with suppress(ValueError, TypeError, RecursionError):  # ValueError: no JSON, or NaN in it
+        found = json.loads(value) if isinstance(value, str | bytes) else value
+        text = json.dumps(found, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        if isinstance(found, dict) and len(text) <= MAX_EXTRA:
+            return text
+    message = f"{EXTRA} is not a JSON object of at most {MAX_EXTRA} characters."
+    remedy = 'State a JSON object like {"box": 3} in the query, or NULL.'
+    raise Unfit(Fault(EXTRA, value, "bad_extra", message, remedy))
 
 
 def _sku(value: object) -> str:

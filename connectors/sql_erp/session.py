@@ -1,7 +1,7 @@
 """One read-only connection to an ERP's database, opened for one read and closed after it.
 
-Knows the dialects: how each is kept from writing, from waiting for ever and from filling memory,
-and how each tells its own time.
+Knows how each database tells its own time; how each is kept from writing and from waiting for ever
+stands in `dialects`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.types import NullType
 
 from connectors.errors import SourceMisconfigured
+from connectors.sql_erp import dialects
 from connectors.sql_erp.failures import translated
 from connectors.sql_erp.postgres import take_any_moment
 
@@ -31,39 +32,11 @@ if TYPE_CHECKING:
     from connectors.sql_erp.statement import Statement
 
 CHUNK_ROWS = 5_000
-CONNECT_SECONDS = 10
-ANSWER_SECONDS = 600
-"""How long the database may take for the first rows, or for the next ones."""
-
-LOCK_SECONDS = 30
-
-_CONNECT_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
-    "sqlite": {"timeout": LOCK_SECONDS},
-    "psycopg": {
-        "connect_timeout": CONNECT_SECONDS,
-        "keepalives_idle": 30,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-    },
-    "pymysql": {"connect_timeout": CONNECT_SECONDS, "read_timeout": ANSWER_SECONDS},
-    "pymssql": {"login_timeout": CONNECT_SECONDS, "timeout": ANSWER_SECONDS},
-    "oracledb": {"tcp_connect_timeout": float(CONNECT_SECONDS)},
-}
-
-_OPENING: Mapping[str, Sequence[str]] = {
-    "sqlite": ("PRAGMA query_only = ON",),
-    "postgresql": (
-        f"SET statement_timeout = '{ANSWER_SECONDS}s'",
-        f"SET lock_timeout = '{LOCK_SECONDS}s'",
-    ),
-    "mysql": (
-        "SET SESSION TRANSACTION READ ONLY",
-        f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}",
-        f"SET SESSION net_write_timeout = {ANSWER_SECONDS}",
-    ),
-}
 
 _SECRET_NAME = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
+
+_ACTIVE = "SELECT MIN_ACTIVE_ROWVERSION()"
+"""SQL Server's lowest rowversion of a transaction that is still open."""
 
 _CLOCKS: Mapping[str, str] = {
     "sqlite": "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')",
@@ -99,6 +72,13 @@ class Session:
         moment = told if isinstance(told, datetime) else datetime.fromisoformat(told)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
+    def active_rowversion(self) -> bytes | None:
+        """Return the lowest rowversion still open, eight bytes; None where there are none."""
+        if self._connection.dialect.name != "mssql":
+            return None
+        with translated(self._source, secrets=self._secrets, label="clock"):
+            return bytes(self._connection.exec_driver_sql(_ACTIVE).scalar_one())
+
     def start_over(self) -> None:
         """Forget a failed statement, so that the next one can run."""
         with suppress(SQLAlchemyError):  # where that fails, the next statement says why
@@ -130,7 +110,7 @@ class Session:
 
 @contextmanager
 def session(options: SqlOptions) -> Iterator[Session]:
-    """Connect, read only, and leave nothing open behind.
+    """Connect, read only, and leave nothing open behind: what a statement does is rolled back.
 
     Raises SourceUnreachable, or SourceMisconfigured for a URL or driver that cannot be.
     """
@@ -141,7 +121,7 @@ def session(options: SqlOptions) -> Iterator[Session]:
         connection = engine.connect()
     try:
         with translated(options.name, secrets=secrets):
-            _prepare(connection)
+            _prepare(connection, options)
         yield Session(connection, source=options.name, secrets=secrets)
     finally:
         with suppress(SQLAlchemyError):  # a connection that is gone cannot be closed again
@@ -189,7 +169,7 @@ def _engine(options: SqlOptions, password: str) -> sqlalchemy.Engine:
         url = url.set(username=options.username)
     if password:
         url = url.set(password=password)
-    arguments = dict(_CONNECT_ARGUMENTS.get(_driver(url), {}))
+    arguments = dialects.connect_arguments(_driver(url), options)
     return sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=arguments)
 
 
@@ -205,12 +185,16 @@ def _read_only_sqlite(url: URL) -> URL:
     return url.set(database=f"file:{quote(url.database)}", query=query)
 
 
-def _prepare(connection: Connection) -> None:
+def _prepare(connection: Connection, options: SqlOptions) -> None:
     """Set a new connection up before its first statement; settings outlive a rollback."""
     dialect = connection.dialect
-    for statement in _OPENING.get(backend(dialect.name), ()):
+    family = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
+    for statement in dialects.opening(family, options):
         connection.exec_driver_sql(statement)
     connection.commit()
+    level = dialects.isolation_level(backend(dialect.name), options.isolation)
+    if level is not None:
+        connection.execution_options(isolation_level=level)
     if dialect.name == "postgresql":
         connection.execution_options(postgresql_readonly=True)
     if dialect.driver == "psycopg":

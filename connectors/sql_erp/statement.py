@@ -31,11 +31,15 @@ _BIND = r"(?P<glued>(?<=\w))?:(?P<bind>[A-Za-z_]\w*)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A statement for ``sqlalchemy.text`` and the names that it binds, a subset of `BINDS`."""
+    """A statement for ``sqlalchemy.text`` and the names that it binds, a subset of `BINDS`.
+
+    hidden: those of them that stand only in a comment or a literal, where they bind nothing.
+    """
 
     label: str
     text: str
     binds: frozenset[str]
+    hidden: frozenset[str] = frozenset()
 
 
 def parse(statement: str, *, label: str, dialect: str) -> Statement:
@@ -58,7 +62,10 @@ def parse(statement: str, *, label: str, dialect: str) -> Statement:
         return f" :{name}" if match["glued"] is not None else f":{name}"
 
     text = _tokens(dialect).sub(replace, statement.strip())
-    return Statement(label=label, text=text, binds=frozenset(binds))
+    written = {name for name in BINDS if f":{name}" in statement}
+    return Statement(
+        label=label, text=text, binds=frozenset(binds), hidden=frozenset(written - binds)
+    )
 
 
 @lru_cache(maxsize=16)

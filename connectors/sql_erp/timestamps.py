@@ -71,7 +71,12 @@ class TimestampCursor:
         text = (checkpoint or {}).get("cursor")
         return None if text is None else self._moment(str(text))
 
-    def watch(self, *, now: datetime) -> TimestampWatch:
+    def watch(
+        self,
+        *,
+        now: datetime,
+        active: bytes | None = None,  # noqa: ARG002 - of the protocol
+    ) -> TimestampWatch:
         """Look out for the highest value of one read that began at ``now``."""
         return TimestampWatch(zone=self.zone, now=now)
 
