@@ -90,6 +90,11 @@ def install(app: Celery, chores: Chores, *, stop: StopFlag) -> None:
     app.task(**options("upkeep", CONFIRM_LIMIT))(upkeep)
 
 
+def _bell(every: float | None) -> float:
+    """Ring twice in each period, for a ring that comes just before the time does nothing."""
+    return BELL_SECONDS if every is None else max(0.5, min(every / 2, BELL_SECONDS))
+
+
 def schedule(service: Service) -> dict[str, dict[str, Any]]:
     """What beat rings, and how often in seconds."""
     entries: dict[str, dict[str, Any]] = {
@@ -97,10 +102,10 @@ def schedule(service: Service) -> dict[str, dict[str, Any]]:
         "upkeep": {"task": "upkeep", "schedule": 30.0, "args": ()},
     }
     for source in service.sources.values():
-        every = min(source.every or BELL_SECONDS, BELL_SECONDS)
+        every = _bell(source.every)
         entries[f"pull {source.name}"] = {"task": "pull", "schedule": every, "args": (source.name,)}
     for channel in service.channels:
-        every = min(channel.poll, BELL_SECONDS)
+        every = _bell(channel.poll)
         entries[f"confirm {channel.id}"] = {
             "task": "confirm",
             "schedule": every,

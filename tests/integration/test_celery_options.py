@@ -117,6 +117,6 @@ def test_beat_rings_often_for_what_the_ledger_finds_due(app: Celery) -> None:
         "deliver": ("deliver", 1.0, ()),
         "upkeep": ("upkeep", 30.0, ()),
         "pull drop": ("pull", 5.0, ("drop",)),
-        "pull quick": ("pull", 2.0, ("quick",)),
-        "confirm 5": ("confirm", 2.0, (5,)),
+        "pull quick": ("pull", 1.0, ("quick",)),
+        "confirm 5": ("confirm", 1.0, (5,)),
     }
