@@ -91,10 +91,14 @@ class Reject:
 
 
 class Chunk(NamedTuple):
-    """A few thousand rows at most, so that memory does not grow with the source."""
+    """A few thousand rows at most, so that memory does not grow with the source.
+
+    skipped: how many rows were passed over because the configuration says so.
+    """
 
     rows: Sequence[Row]
     rejects: Sequence[Reject]
+    skipped: int = 0
 
 
 class Offer(Protocol):

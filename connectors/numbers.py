@@ -32,15 +32,21 @@ class NotANumber(ValueError):  # noqa: N818 - named by what the text is
         self.reason = reason
 
 
-def canonical(text: str, *, decimal: str = ".", thousands: str = "") -> str:
+def canonical(
+    text: str, *, decimal: str = ".", thousands: str = "", trailing_minus: bool = False
+) -> str:
     """Turn ``text`` into canonical decimal text.
 
     Taken are ASCII digits with an optional leading ``-``, one ``decimal`` mark between digits, and
     ``thousands`` marks either not at all or at exactly the right places. Outer blanks go.
 
+    trailing_minus: the ``-`` may stand behind the digits instead (``5,000-``), as SAP writes it.
+
     Raises NotANumber for anything else.
     """
     trimmed = text.strip(_OUTER_BLANKS)
+    if trailing_minus and trimmed.endswith("-") and not trimmed.startswith("-"):
+        trimmed = f"-{trimmed[:-1]}"
     match = _pattern(decimal, thousands).fullmatch(trimmed)
     if match is None:
         raise NotANumber(_why_not(trimmed, decimal=decimal, thousands=thousands))

@@ -9,6 +9,23 @@ it is worth against what was applied before (`history`). A file is read from a p
 from __future__ import annotations
 
 from connectors.csv_drop.drop import CsvDrop
-from connectors.csv_drop.options import CsvColumns, CsvFormat, CsvOptions, FinalNewline, Ready
+from connectors.csv_drop.options import (
+    CsvColumns,
+    CsvFormat,
+    CsvOptions,
+    Empty,
+    FinalNewline,
+    Ready,
+    Skip,
+)
 
-__all__ = ["CsvColumns", "CsvDrop", "CsvFormat", "CsvOptions", "FinalNewline", "Ready"]
+__all__ = [
+    "CsvColumns",
+    "CsvDrop",
+    "CsvFormat",
+    "CsvOptions",
+    "Empty",
+    "FinalNewline",
+    "Ready",
+    "Skip",
+]

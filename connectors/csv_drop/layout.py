@@ -4,31 +4,50 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.errors import SourceMisconfigured, SourceUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from connectors.csv_drop.options import Column, CsvColumns
+    from connectors.csv_drop.options import Column, CsvOptions
+
+MOST_COLUMNS = 16_384
+"""Columns of the widest header that is believed; a spreadsheet ends there."""
 
 _SHOWN = 300
+
+
+class Stock(NamedTuple):
+    """A column with stock: its 0-based place, its name for people, and whose stock it is.
+
+    warehouse: "" where a column of its own names it, or none does.
+    """
+
+    at: int
+    name: str
+    warehouse: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """0-based places of cells, and the names by which people know the columns.
 
+    stocks: one, or one per warehouse of a pivot table. extra: names and places, by name.
+    skips: the place that each of `CsvOptions.skip_rows_where` looks at.
     width: cells of a whole row; a row may have more if they are empty, never fewer.
     """
 
     sku: int
-    stock: int
+    sku_name: str
+    stocks: tuple[Stock, ...]
     warehouse: int | None
     unit_type: int | None
-    sku_name: str
-    stock_name: str
+    sold: int | None
+    sold_name: str
+    extra: tuple[tuple[str, int], ...]
+    skips: tuple[int, ...]
     width: int
 
 
@@ -42,11 +61,17 @@ def fold(text: str) -> str:
     return dotless.casefold().replace("i\u0307", "i")
 
 
-def by_header(columns: CsvColumns, header: Sequence[str], *, place: str) -> Layout:
+def by_header(options: CsvOptions, header: Sequence[str], *, place: str) -> Layout:
     """Find the configured columns in the first line of a file.
 
-    Raises SourceUnreadable if one is not there, or is there twice.
+    Raises SourceUnreadable if one is not there, or is there twice, or if there are too many.
     """
+    if len(header) > MOST_COLUMNS:
+        raise SourceUnreadable(
+            f"The header has {len(header)} columns; {MOST_COLUMNS} are the most that are read.",
+            remedy="Correct `format.delimiter`, or let the ERP write fewer columns.",
+            place=place,
+        )
     folded = [fold(cell) for cell in header]
 
     def find(column: Column) -> int:
@@ -54,10 +79,10 @@ def by_header(columns: CsvColumns, header: Sequence[str], *, place: str) -> Layo
             return _position(column, len(header), place=place)
         return _only(column, folded, header, place=place)
 
-    return _layout(columns, find, header)
+    return _layout(options, find, header)
 
 
-def by_position(columns: CsvColumns, first: Sequence[str]) -> Layout:
+def by_position(options: CsvOptions, first: Sequence[str]) -> Layout:
     """Take the configured positions for a file without header, whose first row is ``first``.
 
     Raises SourceMisconfigured if a column is configured by text.
@@ -72,24 +97,35 @@ def by_position(columns: CsvColumns, first: Sequence[str]) -> Layout:
             place="columns",
         )
 
-    return _layout(columns, find, first)
+    return _layout(options, find, first)
 
 
-def _layout(columns: CsvColumns, find: Callable[[Column], int], cells: Sequence[str]) -> Layout:
+def _layout(options: CsvOptions, find: Callable[[Column], int], cells: Sequence[str]) -> Layout:
     """Put the found places together."""
-    optional = (columns.warehouse, columns.unit_type)
-    warehouse, unit_type = (None if column is None else find(column) for column in optional)
-    sku, stock = find(columns.sku), find(columns.stock)
-    used = max(sku, stock, warehouse or 0, unit_type or 0)
+    columns = options.columns
+    optional = (columns.warehouse, columns.unit_type, columns.sold_quantity_unreported)
+    warehouse, unit_type, sold = (None if column is None else find(column) for column in optional)
+    used = max(find(column) for column in options.required.values())
     return Layout(
-        sku=sku,
-        stock=stock,
+        sku=find(columns.sku),
+        sku_name=_name(columns.sku),
+        stocks=_stocks(options, find),
         warehouse=warehouse,
         unit_type=unit_type,
-        sku_name=_name(columns.sku),
-        stock_name=_name(columns.stock),
+        sold=sold,
+        sold_name=_name(columns.sold_quantity_unreported or ""),
+        extra=tuple((name, find(column)) for name, column in sorted(columns.extra_field.items())),
+        skips=tuple(find(skip.column) for skip in options.skip_rows_where),
         width=max(used + 1, _filled(cells)),
     )
+
+
+def _stocks(options: CsvOptions, find: Callable[[Column], int]) -> tuple[Stock, ...]:
+    """Find the column with stock, or those of a pivot table."""
+    columns = options.columns
+    if columns.stock is not None:
+        return (Stock(find(columns.stock), _name(columns.stock), ""),)
+    return tuple(Stock(find(name), name, name.strip()) for name in columns.warehouses)
 
 
 def _position(column: int, width: int, *, place: str) -> int:
@@ -109,16 +145,20 @@ def _only(column: str, folded: Sequence[str], header: Sequence[str], *, place: s
     count = folded.count(wanted)
     if count == 1:
         return folded.index(wanted)
-    seen = ", ".join(repr(cell.strip()) for cell in header)[:_SHOWN]
     fault = f"is there {count} times" if count else "is not there"
     raise SourceUnreadable(
-        f"Column {column!r} {fault}; the header has {seen}.",
+        f"Column {column!r} {fault}; the header has {shown(header)}.",
         remedy=(
             "Correct `columns` (a header text or a 1-based position); if the header looks torn or "
             "wrong in its letters, correct `format.delimiter` or `format.encoding`."
         ),
         place=place,
     )
+
+
+def shown(header: Sequence[str]) -> str:
+    """Write the texts of a header for people, cut to what a message bears."""
+    return ", ".join(repr(cell.strip()) for cell in header[:_SHOWN])[:_SHOWN]
 
 
 def _name(column: Column) -> str:

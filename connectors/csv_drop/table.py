@@ -13,17 +13,21 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from connectors.contract import Chunk
+from connectors.csv_drop.dialect import csv_reader, within_borders
 from connectors.csv_drop.layout import Layout, by_header, by_position
-from connectors.csv_drop.options import CsvOptions, Ready
+from connectors.csv_drop.options import CsvFormat, CsvOptions, Ready
 from connectors.csv_drop.rows import RowReader
-from connectors.csv_drop.trailer import NumberedCells, without_trailer
+from connectors.csv_drop.trailer import without_trailer
 from connectors.errors import SourceUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from connectors.csv_drop.dialect import NumberedCells
 
 CHUNK_ROWS = 5_000
+MOST_ROWS = 50_000_000
+"""Rows of the longest file that is believed."""
 
 _EMPTY = Chunk([], [])
 
@@ -50,8 +54,13 @@ def read_table(text: TextIO, options: CsvOptions, *, place: str) -> Iterator[Chu
         return
     if options.ready is Ready.TRAILER:
         rows = without_trailer(rows, place=place)
-    read = RowReader(layout, options.format).read
-    while (chunk := read(islice(rows, CHUNK_ROWS))) != _EMPTY:
+    read = RowReader(layout, options).read
+    batch = max(1, CHUNK_ROWS // len(layout.stocks))
+    total = 0
+    while (chunk := read(islice(rows, batch))) != _EMPTY:
+        total += len(chunk.rows) + len(chunk.rejects)
+        if total > MOST_ROWS:
+            raise _too_many(place)
         yield chunk
 
 
@@ -62,23 +71,38 @@ def open_table(
 
     Raises SourceUnreadable or SourceMisconfigured.
     """
-    rows = _numbered(text, options.format.delimiter, place=place)
+    rows = _numbered(text, options.format, place=place)
     first = next(rows, None)
     if options.format.header:
         if first is None:
             raise _headless(place)
         line, header = first
-        return by_header(options.columns, header, place=f"{place} line {line}"), rows
+        return by_header(options, header, place=f"{place} line {line}"), rows
     if first is None:
         return None, rows
-    return by_position(options.columns, first[1]), chain([first], rows)
+    return by_position(options, first[1]), chain([first], rows)
 
 
-def _numbered(text: TextIO, delimiter: str, *, place: str) -> Iterator[NumberedCells]:
+def first_row(text: TextIO, options: CsvOptions, *, place: str) -> list[str] | None:
+    """Read the header, or the first row of a file without one; None: there is not one row.
+
+    Raises SourceUnreadable.
+    """
+    first = next(_numbered(text, options.format, place=place), None)
+    return None if first is None else first[1]
+
+
+def _numbered(text: TextIO, form: CsvFormat, *, place: str) -> Iterator[NumberedCells]:
     """Give each row that is not blank the number of the line in which it starts."""
-    lines, line = _without_sep_line(text, delimiter, place=place)
+    rows = _rows(text, form, place=place)
+    return within_borders(rows, form) if form.bordered else rows
+
+
+def _rows(text: TextIO, form: CsvFormat, *, place: str) -> Iterator[NumberedCells]:
+    """Number the rows with whatever borders they have."""
+    lines, line = _without_sep_line(text, form.delimiter, place=place)
     skipped = line
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv_reader(lines, form)
     try:
         for cells in reader:
             start, line = line + 1, skipped + reader.line_num
@@ -112,6 +136,15 @@ def _headless(place: str) -> SourceUnreadable:
     )
 
 
+def _too_many(place: str) -> SourceUnreadable:
+    """Say that a file is longer than any stock."""
+    return SourceUnreadable(
+        f"The file has more than {MOST_ROWS} rows.",
+        remedy="Let the ERP write fewer rows, or several files that state only what changed.",
+        place=place,
+    )
+
+
 def _broken(error: csv.Error, start: int, line: int, *, place: str) -> SourceUnreadable:
     """Say what the CSV reader stumbled over, in the row that starts in line ``start``."""
     if "new-line character" in str(error):
@@ -122,5 +155,8 @@ def _broken(error: csv.Error, start: int, line: int, *, place: str) -> SourceUnr
         remedy = "A quote is probably opened and never closed; let the ERP double inner quotes."
     else:
         fault = f"The quotes of the row in line {start} do not match (seen in line {line})."
-        remedy = "Let the ERP put cells with quotes in quotes and double the inner ones."
+        remedy = (
+            "Let the ERP put cells with quotes in quotes and double the inner ones; where a quote "
+            "is a sign like any other, set `format.quoted = false`."
+        )
     return SourceUnreadable(fault, remedy=remedy, place=f"{place} line {start}")

@@ -16,10 +16,9 @@ from connectors.errors import SourceUnreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-TRAILER_WORDS = frozenset({"EOF", "END", "TRAILER"})
+    from connectors.csv_drop.dialect import NumberedCells
 
-NumberedCells = tuple[int, list[str]]
-"""A line number and the cells of the row that starts there."""
+TRAILER_WORDS = frozenset({"EOF", "END", "TRAILER"})
 
 
 def is_trailer(cells: Sequence[str]) -> bool:

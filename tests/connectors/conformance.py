@@ -323,7 +323,7 @@ class ConnectorConformance:
         count = largest = 0
         tracemalloc.start()
         try:
-            for rows, rejects in offer.chunks():
+            for rows, rejects, _ in offer.chunks():
                 count += len(rows)
                 largest = max(largest, len(rows) + len(rejects))
             _, peak = tracemalloc.get_traced_memory()

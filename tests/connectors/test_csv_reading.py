@@ -165,7 +165,7 @@ def test_raw_cells_stay_with_the_row(tmp_path: Path) -> None:
         (f"{'x' * 256},W,1,AD", "sku_too_long", None),
         ('"A\nB",W,1,AD', "sku_control_character", None),
         ("A\x07B,W,1,AD", "sku_control_character", None),
-        ("A,W,,AD", "not_a_number", "A"),
+        ("A,W,,AD", "empty_stock", "A"),
         ('A,W,"1,5",AD', "not_a_number", "A"),
         ("A,W,1.2.3,AD", "not_a_number", "A"),
         ("A,W,5-,AD", "not_a_number", "A"),
