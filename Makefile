@@ -39,7 +39,8 @@ run: install  ## the service with your stocksync.toml, broker included
 test: install  ## the whole suite
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-test-all: check test  ## all that must be clean before a merge
+test-all: override ARGS += --hypothesis-profile=thorough
+test-all: check test  ## all that must be clean before a merge, with a longer search for odd inputs
 
 check: install  ## linters, types, layers, dependencies, addresses
 	$(BIN)/ruff check .
