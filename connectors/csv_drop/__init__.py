@@ -1,7 +1,8 @@
 """CSV files that an ERP drops into a folder.
 
-`look` lists the folder (`folder`), asks of each file whether it is complete (`readiness`) and what
-it is worth against what was applied before (`history`). A file is read from a private copy
+`look` lists the folder (`folder`), asks of each file where it stands (`ordering`) and whether it is
+complete (`readiness`), and what it is worth against what was applied before (`history`); `survey`
+is the first half of that. A file is read from a private copy
 (`staging`) that was checked as a whole first (`soundness`), by the columns its header names
 (`layout`), row by row (`rows`). `drop` puts these together to the `Connector` of the contract.
 """
@@ -10,22 +11,26 @@ from __future__ import annotations
 
 from connectors.csv_drop.drop import CsvDrop
 from connectors.csv_drop.options import (
+    After,
     CsvColumns,
     CsvFormat,
     CsvOptions,
     Empty,
     FinalNewline,
+    OrderBy,
     Ready,
     Skip,
 )
 
 __all__ = [
+    "After",
     "CsvColumns",
     "CsvDrop",
     "CsvFormat",
     "CsvOptions",
     "Empty",
     "FinalNewline",
+    "OrderBy",
     "Ready",
     "Skip",
 ]

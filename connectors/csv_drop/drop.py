@@ -20,23 +20,16 @@ from connectors.contract import (
 )
 from connectors.csv_drop.checking import check_folder
 from connectors.csv_drop.encodings import codec
-from connectors.csv_drop.folder import (
-    DONE,
-    FAILED,
-    Contents,
-    Folder,
-    Found,
-    NotThisFile,
-    Stamp,
-    sha256_of,
-)
-from connectors.csv_drop.history import History, Judgement, Order, Version, judge_all
-from connectors.csv_drop.options import CsvOptions, Ready
-from connectors.csv_drop.readiness import is_marker, marker_of, why_waiting
+from connectors.csv_drop.folder import DONE, FAILED, Contents, Folder, NotThisFile, Stamp, sha256_of
+from connectors.csv_drop.history import Candidate, History, Judgement, Version, judge_all
+from connectors.csv_drop.options import After, CsvOptions, Ready
+from connectors.csv_drop.ordering import Ordering
+from connectors.csv_drop.readiness import marker_of
 from connectors.csv_drop.soundness import sound_codec
-from connectors.csv_drop.staging import Changed, content_hash, staged
+from connectors.csv_drop.staging import staged
+from connectors.csv_drop.survey import Surveyor
 from connectors.csv_drop.table import decoded, read_table
-from connectors.errors import ConnectorError, SourceMisconfigured
+from connectors.errors import ConnectorError, SourceMisconfigured, SourceUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,9 +47,16 @@ def to_position(version: Version) -> Position:
     }
 
 
-def from_position(position: Position) -> Version:
+def from_position(position: Position, ordering: Ordering) -> Version:
     """Read the JSON of `to_position`."""
-    return Version(Order(position["file"], position["mtime_ns"]), position["sha256"])
+    return Version(ordering.recall(position["file"], position["mtime_ns"]), position["sha256"])
+
+
+@dataclass(slots=True)
+class Course:
+    """How far the offers of one look were read: what the next one's checkpoint builds on."""
+
+    history: History
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,20 +64,16 @@ class DroppedFile:
     """One offer: a ready file and what it is worth."""
 
     version: Version
+    kind: Kind
     judgement: Judgement
     folder: Folder = field(repr=False)
     options: CsvOptions = field(repr=False)
-    history: History = field(repr=False)
+    course: Course = field(repr=False)
 
     @property
     def label(self) -> str:
         """The name of the file."""
         return self.version.order.name
-
-    @property
-    def kind(self) -> Kind:
-        """What the source is configured as."""
-        return self.options.mode
 
     @property
     def verdict(self) -> Verdict:
@@ -104,12 +100,15 @@ class DroppedFile:
             name = sound_codec(copy, self.options.format.encoding, place=self.label)
             with decoded(copy, name) as text:
                 yield from read_table(text, self.options, place=self.label)
+        self.course.history = self.course.history.after(self.version)
 
     def checkpoint(self) -> Checkpoint:
-        """Add this file to the history, unless a newer one says it all."""
-        if self.verdict is Verdict.SUPERSEDED:
-            return self.history.to_checkpoint()
-        return self.history.after(self.version).to_checkpoint()
+        """Add this file to the history, unless it is there or a newer one says it all."""
+        history = self.course.history
+        known = self.verdict is Verdict.UNCHANGED and self.version in history.applied
+        if self.verdict is Verdict.SUPERSEDED or known:
+            return history.to_checkpoint()
+        return history.after(self.version).to_checkpoint()
 
 
 class CsvDrop:
@@ -121,12 +120,13 @@ class CsvDrop:
     def __init__(self, options: CsvOptions, *, now: Callable[[], float] = time.time) -> None:
         self._options = options
         self._folder = Folder(options.path)
+        self._ordering = Ordering(options)
         self._now = now
 
     @property
     def has_full(self) -> bool:
         """Whether the files say which keys are gone."""
-        return self._options.mode is Kind.SNAPSHOT
+        return self._options.mode is Kind.SNAPSHOT or self._options.full_pattern is not None
 
     def look(
         self, checkpoint: Checkpoint | None, *, full: bool, held: Position | None = None
@@ -139,44 +139,45 @@ class CsvDrop:
         Raises SourceUnreachable or SourceMisconfigured.
         """
         codec(self._options.format.encoding)
-        ready, waiting = self._sort_out(self._folder.list(self._options.pattern))
+        history = History.from_checkpoint(checkpoint, self._ordering)
+        contents = self._folder.list(*self._options.patterns)
+        self._require_same_place(contents, history)
+        found = self._surveyor(history, full=full).survey(contents)
+        ready, waiting = found.ready, found.waiting
         if held is not None:
-            ready, resting = _beside_held(ready, from_position(held), self._options.mode)
-            waiting += resting
+            ready, resting = _beside_held(ready, from_position(held, self._ordering))
+            waiting = waiting + resting
+        through_ns = found.through_ns if self._options.after is After.KEEP else 0
+        known = history.seen(through_ns=through_ns, device=contents.device)
         return Listing(
-            offers=self._offers(
-                ready, History.from_checkpoint(checkpoint), full=full or held is not None
-            ),
-            waiting=waiting,
+            offers=self._offers(ready, known, full=full or held is not None), waiting=waiting
         )
 
     def settle(self, position: Position, settlement: Settlement, reason: str = "") -> None:
-        """Move a decided file to ``.done`` or ``.failed``, its marker first.
+        """Do with a decided file what is configured; one that failed moves to ``.failed``.
 
-        The marker goes first, so that one left behind never vouches for the next file of its name.
+        Its marker goes first, so that one left behind never vouches for the next file of its name.
 
         Raises SourceUnreachable if the folder does not let us.
         """
-        version = from_position(position)
+        failed = settlement in _INTO_FAILED
+        if self._options.after is After.KEEP and not failed:
+            return
+        version = from_position(position, self._ordering)
         stamp = self._stamp_if_same(version)
         if stamp is None:
             return
-        failed = settlement in _INTO_FAILED
+        name = version.order.name
         if self._options.ready is Ready.MARKER:
-            self._move_marker(version.order.name, FAILED if failed else DONE)
-        self._folder.move(
-            version.order.name,
-            stamp,
-            FAILED if failed else DONE,
-            reason=f"{settlement}: {reason}" if failed else None,
-        )
+            self._put_away_marker(name, failed=failed)
+        self._put_away(name, stamp, failed=failed, reason=f"{settlement}: {reason}")
 
     def checkpoint_at(self, cursor: str, checkpoint: Checkpoint | None = None) -> Checkpoint:
         """Build the checkpoint after which the file named ``cursor`` counts as applied last.
 
         Raises SourceMisconfigured unless that file is among those applied.
         """
-        history = History.from_checkpoint(checkpoint)
+        history = History.from_checkpoint(checkpoint, self._ordering)
         rewound = history.upto(cursor)
         if rewound is None:
             known = ", ".join(version.order.name for version in history.applied[-5:]) or "none"
@@ -196,53 +197,60 @@ class CsvDrop:
         newest = listing.offers[-1].label if listing.offers else None
         return check_folder(self._folder, self._options, listing.waiting, newest)
 
+    def _surveyor(self, history: History, *, full: bool) -> Surveyor:
+        """Make what looks at the files, as of now."""
+        return Surveyor(
+            folder=self._folder,
+            options=self._options,
+            ordering=self._ordering,
+            history=history,
+            full=full,
+            now=self._now(),
+        )
+
+    def _require_same_place(self, contents: Contents, history: History) -> None:
+        """Raise SourceUnreachable for another folder under the same path, as without its mount.
+
+        Device numbers may change at a restart; a folder that holds our own is the one we know.
+        """
+        devices = {contents.device, history.device} - {None}
+        if len(devices) > 1 and not self._folder.holds(DONE):
+            raise SourceUnreachable(
+                f"The folder {self._options.path} lies on another device than last time, and "
+                f"nothing in it is known.",
+                remedy=(
+                    "Is it not mounted? If it is meant to lie there from now on, create the "
+                    f"folder {DONE} in it."
+                ),
+                place=str(self._options.path),
+            )
+
     def _offers(
-        self, ready: Sequence[Version], history: History, *, full: bool
+        self, ready: Sequence[Candidate], history: History, *, full: bool
     ) -> list[DroppedFile]:
         """Judge the ready files and offer each with its verdict."""
-        judgements = judge_all(ready, history, kind=self._options.mode, full=full)
+        judgements = judge_all(ready, history, full=full)
+        course = Course(history)
         return [
             DroppedFile(
-                version=version,
+                version=candidate.version,
+                kind=candidate.kind,
                 judgement=judgement,
                 folder=self._folder,
                 options=self._options,
-                history=history,
+                course=course,
             )
-            for version, judgement in zip(ready, judgements, strict=True)
+            for candidate, judgement in zip(ready, judgements, strict=True)
         ]
 
-    def _sort_out(self, contents: Contents) -> tuple[list[Version], list[Waiting]]:
-        """Part the files that are ready, in their order, from those that wait."""
-        ready: list[Version] = []
-        waiting = list(contents.others)
-        for found in contents.files:
-            if is_marker(found.name, self._options):
-                continue
-            try:
-                outcome = self._examine(found, contents)
-            except FileNotFoundError:
-                continue
-            except (NotThisFile, OSError) as error:
-                outcome = str(error)
-            if isinstance(outcome, Version):
-                ready.append(outcome)
-            else:
-                waiting.append(Waiting(label=found.name, reason=outcome))
-        return sorted(ready), waiting
-
-    def _examine(self, found: Found, contents: Contents) -> Version | str:
-        """Give the version of a ready file, or the sentence that says why it waits."""
-        now = self._now()
-        reason = why_waiting(found, self._folder, self._options, names=contents.names, now=now)
-        if reason:
-            return reason
-        try:
-            digest = content_hash(self._folder, found.name, found.stamp)
-        except Changed:
-            return "It was written to while it was looked at."
-        believed = min(found.stamp.mtime_ns, int(now * 1_000_000_000))
-        return Version(Order(found.name, believed), digest)
+    def _put_away(self, name: str, stamp: Stamp, *, failed: bool, reason: str = "") -> None:
+        """Move a file, or delete it where that is configured and it did not fail."""
+        if failed:
+            self._folder.move(name, stamp, FAILED, reason=reason or None)
+        elif self._options.after is After.DELETE:
+            self._folder.delete(name, stamp)
+        else:
+            self._folder.move(name, stamp, DONE)
 
     def _stamp_if_same(self, version: Version) -> Stamp | None:
         """Stamp the file of a version; None if it is gone, or another by now."""
@@ -252,28 +260,32 @@ class CsvDrop:
         except (FileNotFoundError, NotThisFile):
             return None
 
-    def _move_marker(self, name: str, into: str) -> None:
-        """Move the marker of a file, if it has one."""
-        marker = marker_of(name, self._folder.list(self._options.pattern).names)
+    def _put_away_marker(self, name: str, *, failed: bool) -> None:
+        """Put the marker of a file away, if it has one."""
+        marker = marker_of(name, self._folder.list().names)
         if marker is None:
             return
         with (
             contextlib.suppress(FileNotFoundError, NotThisFile),
             self._folder.open(marker) as (_, stamp),
         ):
-            self._folder.move(marker, stamp, into)
+            self._put_away(marker, stamp, failed=failed)
 
 
 def _beside_held(
-    ready: Sequence[Version], held: Version, kind: Kind
-) -> tuple[list[Version], list[Waiting]]:
+    ready: Sequence[Candidate], held: Version
+) -> tuple[list[Candidate], list[Waiting]]:
     """Part the files that may be weighed beside a held pull from those that rest."""
     newer = [
-        version
-        for version in ready
-        if kind is Kind.SNAPSHOT and version != held and version.order >= held.order
+        candidate
+        for candidate in ready
+        if candidate.kind is Kind.SNAPSHOT
+        and candidate.version != held
+        and candidate.version.order >= held.order
     ]
     resting = [
-        Waiting(label=version.order.name, reason=_HELD) for version in ready if version not in newer
+        Waiting(label=candidate.version.order.name, reason=_HELD)
+        for candidate in ready
+        if candidate not in newer
     ]
     return newer, resting

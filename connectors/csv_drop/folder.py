@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from connectors.contract import Waiting
 from connectors.errors import SourceMisconfigured, SourceUnreachable
 
 if TYPE_CHECKING:
@@ -53,12 +52,28 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Misfit:
+    """Something whose name matches, but that is never opened; label: the name made printable.
+
+    changed: since when, in seconds; None for a folder, which nobody expects to be read.
+    """
+
+    label: str
+    reason: str
+    changed: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a listing of the folder found; names: of everything in it, matching or not."""
+    """What a listing of the folder found; names: of everything in it, matching or not.
+
+    device: on which the folder is.
+    """
 
     files: tuple[Found, ...]
-    others: tuple[Waiting, ...]
+    misfits: tuple[Misfit, ...]
     names: frozenset[str]
+    device: int | None
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -66,12 +81,12 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def matches(name: str, pattern: str) -> bool:
+def matches(name: str, *patterns: str) -> bool:
     """Whether a file of this name is ever read; hidden and ``.tmp`` files never are."""
     folded = name.casefold()
     if folded.startswith(".") or folded.endswith(".tmp"):
         return False
-    return fnmatch.fnmatchcase(folded, pattern.casefold())
+    return any(fnmatch.fnmatchcase(folded, pattern.casefold()) for pattern in patterns)
 
 
 def blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -94,25 +109,41 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def list(self, pattern: str) -> Contents:
-        """List the files that match; what matches but is no regular file is told apart.
+    def list(self, *patterns: str) -> Contents:
+        """List the files that match one; what matches but is no regular file is told apart.
 
         Raises SourceUnreachable or SourceMisconfigured.
         """
         try:
             with os.scandir(self.path) as entries:
                 names = frozenset(entry.name for entry in entries)
+            device = self.path.stat().st_dev
         except OSError as error:
             raise self._unlistable(error) from error
-        files, others = [], []
-        for name in sorted(name for name in names if matches(name, pattern)):
+        files, misfits = [], []
+        for name in sorted(name for name in names if matches(name, *patterns)):
             try:
-                files.append(self._find(name))
+                status = os.lstat(self.path / name)
             except FileNotFoundError:
                 continue
-            except (NotThisFile, OSError) as error:
-                others.append(Waiting(label=ascii(name)[1:-1], reason=str(error)))
-        return Contents(files=tuple(files), others=tuple(others), names=names)
+            except OSError as error:
+                raise self._unreachable("be searched", error) from error
+            reason = _misfit(name, status)
+            if reason:
+                files_only = None if stat.S_ISDIR(status.st_mode) else status.st_ctime
+                misfits.append(Misfit(label=ascii(name)[1:-1], reason=reason, changed=files_only))
+            else:
+                files.append(_found(name, status))
+        return Contents(files=tuple(files), misfits=tuple(misfits), names=names, device=device)
+
+    def changed(self, name: str) -> float:
+        """When anything of a file was last changed, in seconds. Raises OSError."""
+        status = os.lstat(self.path / name)
+        return max(status.st_mtime, status.st_ctime)
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a folder of this name in this one."""
+        return (self.path / name).is_dir()
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[tuple[BinaryIO, Stamp]]:
@@ -146,18 +177,20 @@ class Folder:
         except OSError as error:
             raise self._unreachable(f"give up {name!r} to {into!r}", error) from error
 
-    def _find(self, name: str) -> Found:
-        """Stat one name without following it."""
-        if not name.isprintable() or not _is_unicode(name):
-            raise NotThisFile("Its name is not printable UTF-8; rename it.")
-        status = os.lstat(self.path / name)
-        if stat.S_ISLNK(status.st_mode):
-            raise NotThisFile("It is a symbolic link, and links are not followed; put the file.")
-        if not stat.S_ISREG(status.st_mode):
-            raise NotThisFile("It is not a regular file.")
-        return Found(
-            name=name, stamp=stamp_of(status), mtime=status.st_mtime, ctime=status.st_ctime
-        )
+    def delete(self, name: str, stamp: Stamp) -> None:
+        """Delete a file that is as ``stamp`` says; one that is gone, or another, is left alone.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        try:
+            with contextlib.ExitStack() as stack:
+                here = _descriptor(stack, self.path)
+                if _stamp_at(name, here) == stamp:
+                    os.unlink(name, dir_fd=here)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unreachable(f"lose {name!r}", error) from error
 
     def _move(self, name: str, stamp: Stamp, into: str, reason: str | None) -> None:
         """Rename within directory descriptors, so that no link is followed on the way."""
@@ -196,6 +229,20 @@ class Folder:
             ),
             place=str(self.path),
         )
+
+
+def _found(name: str, status: os.stat_result) -> Found:
+    """Describe a regular file."""
+    return Found(name=name, stamp=stamp_of(status), mtime=status.st_mtime, ctime=status.st_ctime)
+
+
+def _misfit(name: str, status: os.stat_result) -> str:
+    """Say why a name is never opened; "" for a regular file."""
+    if not name.isprintable() or not _is_unicode(name):
+        return "Its name is not printable UTF-8; rename it."
+    if stat.S_ISLNK(status.st_mode):
+        return "It is a symbolic link, and links are not followed; put the file."
+    return "" if stat.S_ISREG(status.st_mode) else "It is not a regular file."
 
 
 def _stamp_at(name: str, folder: int) -> Stamp:

@@ -1,13 +1,12 @@
 """What was applied before, and what a file is worth against it. Pure.
 
-Files are ordered by name (by code point, which is the byte order of UTF-8), files of one name by
-modification time, so that a fixed name that is dropped again and again works. An older file never
-overwrites a newer one (`contract.md`, Files).
+Files are taken in their order (`ordering`), files of one name by modification time, so that a fixed
+name that is dropped again and again works. An older file never overwrites a newer one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.contract import Checkpoint, Kind, Verdict
@@ -15,15 +14,10 @@ from connectors.contract import Checkpoint, Kind, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from connectors.csv_drop.ordering import Order, Ordering
+
 REMEMBERED = 50
 """Applied files that the checkpoint keeps, to recognise those that could not be moved away."""
-
-
-class Order(NamedTuple):
-    """Where a file stands in its source: by name, then by modification time."""
-
-    name: str
-    mtime_ns: int
 
 
 class Version(NamedTuple):
@@ -31,6 +25,13 @@ class Version(NamedTuple):
 
     order: Order
     sha256: str
+
+
+class Candidate(NamedTuple):
+    """A ready file: which version, and of which kind."""
+
+    version: Version
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +44,40 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The files applied last, oldest first; empty: nothing was ever applied."""
+    """The files applied last, oldest first; empty: nothing was ever applied.
+
+    through_ns: the latest change of a file that was decided, where files are kept in the folder.
+    device: on which the folder was; None: not known.
+    """
 
     applied: tuple[Version, ...] = ()
+    through_ns: int = 0
+    device: int | None = None
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint | None) -> History:
+    def from_checkpoint(cls, checkpoint: Checkpoint | None, ordering: Ordering) -> History:
         """Read the JSON of `to_checkpoint`; None is an empty history."""
-        lines = checkpoint["applied"] if checkpoint else ()
-        return cls(tuple(Version(Order(name, mtime), digest) for name, mtime, digest in lines))
+        if checkpoint is None:
+            return cls()
+        return cls(
+            tuple(
+                Version(ordering.recall(name, mtime_ns), digest)
+                for name, mtime_ns, digest in checkpoint["applied"]
+            ),
+            checkpoint.get("through_ns", 0),
+            checkpoint.get("device"),
+        )
 
     def to_checkpoint(self) -> Checkpoint:
         """Write the history as JSON; ``file`` is there for people."""
         return {
             "file": self.applied[-1].order.name if self.applied else None,
-            "applied": [[*version.order, version.sha256] for version in self.applied],
+            "applied": [
+                [version.order.name, version.order.mtime_ns, version.sha256]
+                for version in self.applied
+            ],
+            "through_ns": self.through_ns,
+            "device": self.device,
         }
 
     @property
@@ -70,7 +90,11 @@ class History:
         if self.last is not None and self.last.order > version.order:
             version = Version(self.last.order, version.sha256)
         others = [known for known in self.applied if known.sha256 != version.sha256]
-        return History((*others, version)[-REMEMBERED:])
+        return replace(self, applied=(*others, version)[-REMEMBERED:])
+
+    def seen(self, *, through_ns: int, device: int | None) -> History:
+        """Add what a look found of the folder itself."""
+        return replace(self, through_ns=max(through_ns, self.through_ns), device=device)
 
     def upto(self, name: str) -> History | None:
         """The history as it was when the file ``name`` was applied last; None: it never was."""
@@ -93,35 +117,36 @@ class History:
         return Judgement(verdict=Verdict.READ)
 
 
-def judge_all(
-    versions: Sequence[Version], history: History, *, kind: Kind, full: bool
-) -> list[Judgement]:
+def judge_all(candidates: Sequence[Candidate], history: History, *, full: bool) -> list[Judgement]:
     """Judge the ready files of one look, which are given in their order.
 
-    Of snapshots only the newest counts. Of deltas each counts; once one is to be read, everything
-    after it is read too, since it may differ from that one even where it equals the last applied.
+    Before the newest snapshot nothing counts. Of the deltas after it each does; once one file is to
+    be read, everything after it is read too, since it may differ from that one even where it equals
+    the last applied.
     """
-    if kind is Kind.SNAPSHOT:
-        return list(_judge_snapshots(versions, history, full=full))
-    return list(_judge_deltas(versions, history, full=full))
+    kinds = [candidate.kind for candidate in candidates]
+    newest = max((n for n, kind in enumerate(kinds) if kind is Kind.SNAPSHOT), default=0)
+    versions = [candidate.version for candidate in candidates]
+    return [
+        *_judge_outdone(versions[:newest], history, by=versions[newest] if versions else None),
+        *_judge_in_turn(versions[newest:], history, full=full),
+    ]
 
 
-def _judge_snapshots(
-    versions: Sequence[Version], history: History, *, full: bool
+def _judge_outdone(
+    versions: Sequence[Version], history: History, *, by: Version | None
 ) -> Iterator[Judgement]:
-    """Judge the newest by its content, the rest as superseded by it."""
-    for version in versions[:-1]:
+    """Judge what is older than a ready snapshot."""
+    for version in versions:
         judgement = history.judge(version)
-        if judgement.verdict is Verdict.READ:
-            name = versions[-1].order.name
+        if judgement.verdict is Verdict.READ and by is not None:
+            name = by.order.name
             remark = f"The newer file {name!r} was ready too, and a snapshot says everything."
             judgement = Judgement(verdict=Verdict.SUPERSEDED, remark=remark)
         yield judgement
-    if versions:
-        yield history.judge(versions[-1], full=full)
 
 
-def _judge_deltas(
+def _judge_in_turn(
     versions: Sequence[Version], history: History, *, full: bool
 ) -> Iterator[Judgement]:
     """Judge each by itself until one is to be read."""
@@ -145,6 +170,7 @@ def _same_as_last(last: Version, *, full: bool) -> Judgement:
 def _too_late(last: Version) -> str:
     """Explain why a file may not overwrite what is known."""
     return (
-        f"The later file {last.order.name!r} was applied already, and files are taken in the order "
-        "of their names. If this one is newer, give it a name that sorts after it."
+        f"The later file {last.order.name!r} was applied already, and an older file never "
+        "overwrites a newer one. If this one is newer, drop it once more as one that is later by "
+        "the configured order (name, time in the name, or modification time)."
     )

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 _TAIL = 1 << 16
 MARKER = ".ok"
+EARLIEST = 631_152_000.0
+"""The first second of 1990; a file that claims to be older has lost its time."""
+
+OVERDUE = 3_600.0
+"""Seconds without a change after which a file that is not ready is reported; ten times `stable_for`
+if that is longer."""
 
 
 def marker_of(name: str, names: frozenset[str]) -> str | None:
@@ -38,8 +44,10 @@ def why_waiting(
     reason = _unstable(found, options, now=now) if options.ready is Ready.STABLE else ""
     if reason:
         return reason
-    if options.ready is Ready.MARKER and marker_of(found.name, names) is None:
-        return f"Its marker {found.name}{MARKER} is not there yet."
+    if options.ready is Ready.MARKER:
+        reason = _unmarked(found, folder, marker_of(found.name, names), now=now)
+    if reason:
+        return reason
     with folder.open(found.name) as (stream, _):
         head = stream.read(LONGEST_MARK)
         tail = _tail(stream, found.stamp.size)
@@ -49,15 +57,53 @@ def why_waiting(
     return reason or _why_incomplete(head, tail, options)
 
 
-def _unstable(found: Found, options: CsvOptions, *, now: float) -> str:
-    """Say why a file may still be written to.
+def _unmarked(found: Found, folder: Folder, marker: str | None, *, now: float) -> str:
+    """Say what the marker of a file lacks; one that is older than the file is of another file."""
+    if marker is None:
+        return f"Its marker {found.name}{MARKER} is not there yet."
+    if EARLIEST <= found.mtime <= now and folder.changed(marker) < found.mtime:
+        return f"Its marker {marker} is older than the file itself; write the marker last."
+    return ""
 
-    A modification time in the future says nothing; then the time of the last change of the file's
-    entry, which no writer can set, stands in for it.
+
+def written_at(found: Found, *, now: float) -> float | None:
+    """When a file was last written to, at the latest, in seconds; None: that cannot be known.
+
+    The later of its modification time and of the last change of its entry, which no writer can set:
+    a copy that keeps times looks old while it is still being written over some network shares.
+    Times before 1990 or in the future are not believed.
     """
-    written = found.mtime if found.mtime <= now else found.ctime
-    if written > now:
-        return "Its time lies ahead of this machine's clock; correct the clock or touch the file."
+    believed = [moment for moment in (found.mtime, found.ctime) if EARLIEST <= moment <= now]
+    return max(believed, default=None)
+
+
+def believed_mtime_ns(found: Found, *, now: float) -> int:
+    """Modification time for the order of files, in nanoseconds.
+
+    Where it is not to be believed, the last change of the file's entry stands in for it.
+    """
+    if EARLIEST <= found.mtime <= now:
+        return found.stamp.mtime_ns
+    return int(min(found.ctime, now) * 1_000_000_000)
+
+
+def is_overdue(found: Found, options: CsvOptions, *, now: float) -> bool:
+    """Whether a file that is not ready has been so for longer than any writer takes."""
+    limit = max(OVERDUE, 10 * options.stable_for)
+    written = written_at(found, now=now)
+    if written is None:
+        return not 0 <= min(found.mtime, found.ctime) - now <= limit
+    return now - written > limit
+
+
+def _unstable(found: Found, options: CsvOptions, *, now: float) -> str:
+    """Say why a file may still be written to."""
+    written = written_at(found, now=now)
+    if written is None:
+        return (
+            "Its times are before 1990 or ahead of this machine's clock; correct the clock or "
+            "touch the file."
+        )
     if now - written < options.stable_for:
         return f"It was written to less than {options.stable_for:g} s ago."
     return ""

@@ -25,7 +25,9 @@ COLUMNS = CsvColumns(sku="Stok Kodu", stock="Miktar", warehouse="Depo", unit_typ
 
 
 def options(path: Path, **changes: Any) -> CsvOptions:
-    return replace(CsvOptions(path=path, columns=COLUMNS, mode=Kind.SNAPSHOT), **changes)
+    """Options of a drop whose files are ready at once, as far as their age goes."""
+    usual = CsvOptions(path=path, columns=COLUMNS, mode=Kind.SNAPSHOT, stable_for=0)
+    return replace(usual, **changes)
 
 
 def drop(path: Path, content: str | bytes, *, at: float = LONG_AGO) -> Path:

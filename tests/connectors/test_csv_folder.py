@@ -115,17 +115,11 @@ def test_a_path_that_is_no_folder_is_a_mistake_of_the_configuration(tmp_path: Pa
 
 
 def test_a_young_file_waits_until_it_is_stable(tmp_path: Path) -> None:
-    drop(tmp_path / "stock.csv", one(1), at=LONG_AGO)
-    young = look(tmp_path, now=LONG_AGO + 4.9)
+    written = drop(tmp_path / "stock.csv", one(1)).stat().st_ctime
+    young = look(tmp_path, stable_for=5, now=written + 4.9)
     assert young.offers == []
     assert "5 s" in waits(young)["stock.csv"]
-    assert verdicts(look(tmp_path, now=LONG_AGO + 5)) == [("stock.csv", "read")]
-
-
-def test_a_time_in_the_future_is_not_believed(tmp_path: Path) -> None:
-    status = drop(tmp_path / "stock.csv", one(1), at=LONG_AGO * 2).stat()
-    assert waits(look(tmp_path, now=status.st_ctime + 1)) != {}
-    assert verdicts(look(tmp_path, now=status.st_ctime + 6)) == [("stock.csv", "read")]
+    assert verdicts(look(tmp_path, stable_for=5, now=written + 5)) == [("stock.csv", "read")]
 
 
 def test_a_file_from_the_future_does_not_outrank_later_ones_of_its_name(tmp_path: Path) -> None:
@@ -193,9 +187,10 @@ def test_a_file_waits_for_its_trailer(tmp_path: Path) -> None:
 
 
 def test_a_trailer_that_is_still_being_written_waits(tmp_path: Path) -> None:
-    drop(tmp_path / "stock.csv", one(1) + "EOF,1")
-    assert waits(look(tmp_path, ready=Ready.TRAILER, now=LONG_AGO + 1)) != {}
-    assert waits(look(tmp_path, ready=Ready.TRAILER, now=LONG_AGO + 6)) == {}
+    written = drop(tmp_path / "stock.csv", one(1) + "EOF,1").stat().st_ctime
+    options = {"ready": Ready.TRAILER, "stable_for": 5}
+    assert waits(look(tmp_path, **options, now=written + 1)) != {}
+    assert waits(look(tmp_path, **options, now=written + 6)) == {}
 
 
 # --- order and identity

@@ -122,7 +122,10 @@ class Drop(Pulled):
         self.path = path
         self.path.mkdir()
         self._options = CsvOptions(
-            path=path, mode=mode, columns=columns or CsvColumns(sku="sku", stock="stock")
+            path=path,
+            mode=mode,
+            columns=columns or CsvColumns(sku="sku", stock="stock"),
+            stable_for=0,
         )
         self._count = 0
 
