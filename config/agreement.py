@@ -181,8 +181,21 @@ def _csv(source: Tree, path: KeyPath) -> Iterator[Complaint]:
             "is missing, and so is columns.warehouse",
             "Set stock_list for one fixed list, or columns.warehouse for several.",
         )
+    yield from _file_order(source, path)
     yield from _columns(source, columns, (*path, "columns"))
     yield from _separators(_table(source, "format"), (*path, "format"))
+
+
+def _file_order(source: Tree, path: KeyPath) -> Iterator[Complaint]:
+    if "name_time" in source and source.get("order") == "mtime":
+        yield Complaint(
+            (*path, "order"),
+            "is mtime, but name_time is set",
+            "Keep one of the two: files are ordered by the time in their names, or by their own.",
+        )
+    if "full_pattern" in source and source["full_pattern"] == source.get("pattern", "*.csv"):
+        remedy = 'Give it a pattern that fits snapshots alone, or set mode = "snapshot".'
+        yield Complaint((*path, "full_pattern"), "is the same as pattern", remedy)
 
 
 def _columns(source: Tree, columns: Tree, path: KeyPath) -> Iterator[Complaint]:
@@ -254,10 +267,13 @@ def _unfed_channels(settings: Settings) -> Iterator[Complaint]:
 
 
 def _idle_keys(source: Source, path: KeyPath) -> Iterator[Complaint]:
-    snapshots = source.mode is Kind.SNAPSHOT if isinstance(source, CsvSource) else _full(source)
+    snapshots = source.states_all if isinstance(source, CsvSource) else _full(source)
     if source.missing is not Missing.KEEP and not snapshots:
         remedy = "Only a snapshot (mode, full_query) shows that a key is gone."
         yield Complaint((*path, "missing"), "has no effect on a delta source", remedy)
+    if isinstance(source, CsvSource) and source.full_pattern and source.mode is Kind.SNAPSHOT:
+        remedy = 'Set mode = "delta", which is what the other files are, or take full_pattern out.'
+        yield Complaint((*path, "full_pattern"), "has no effect on a snapshot source", remedy)
     if isinstance(source, CsvSource) and source.units and source.columns.unit_type is None:
         remedy = "Set columns.unit_type, or take the units out."
         yield Complaint((*path, "units"), "have no effect without a unit column", remedy)

@@ -24,10 +24,6 @@ Pattern = tuple[str, ...]
 LATER: dict[Pattern, str] = {
     # one line per key of the documentation that is not built yet; building it deletes its line
     ("omnitron", "unknown_products"): "leaving unknown products out of the exit code",
-    ("sources", "*", "full_pattern"): "snapshot files beside delta files",
-    ("sources", "*", "order"): "another order of files than by name",
-    ("sources", "*", "name_time"): "a time in the names of files",
-    ("sources", "*", "after"): "another end of a file than moving it to .done",
     ("sources", "*", "stale_after"): "an alarm when nothing was read for long",
     ("sources", "*", "preset"): "queries ready-made for an ERP",
     ("sources", "*", "columns", "sold_quantity_unreported"): "reading sold_quantity_unreported",

@@ -25,6 +25,7 @@ from config.values import (
     Encoding,
     Folder,
     LedgerUrl,
+    NameTime,
     Period,
     Positive,
     Rate,
@@ -38,7 +39,7 @@ from config.values import (
     mistake,
     seconds,
 )
-from connectors.contract import Kind  # noqa: TC001 - pydantic reads it at run time
+from connectors.contract import Kind
 from worker.model import Duplicates, Expect, FirstPull, Missing, Negative, Rounding
 
 if TYPE_CHECKING:
@@ -62,6 +63,21 @@ class FinalNewline(enum.StrEnum):
 
     REQUIRED = "required"
     OPTIONAL = "optional"
+
+
+class OrderBy(enum.StrEnum):
+    """What orders the files of a source, where no `name_time` does."""
+
+    NAME = "name"
+    MTIME = "mtime"
+
+
+class After(enum.StrEnum):
+    """What becomes of a file that was applied."""
+
+    MOVE = "move"  # to .done
+    KEEP = "keep"  # it stays
+    DELETE = "delete"  # it goes
 
 
 class CursorType(enum.StrEnum):
@@ -180,6 +196,7 @@ class CsvSource(_Source):
     type: Literal["csv"]
     path: Folder
     pattern: Annotated[str, Field(pattern=r"^[^/]+$")] = "*.csv"
+    full_pattern: Annotated[str, Field(pattern=r"^[^/]+$")] | None = None
     mode: Kind
     ready: Ready = Ready.STABLE
     stable_for: Duration = 5.0
@@ -188,8 +205,16 @@ class CsvSource(_Source):
             FinalNewline.REQUIRED if given.get("ready") is Ready.STABLE else FinalNewline.OPTIONAL
         )
     )
+    order: OrderBy = OrderBy.NAME
+    name_time: NameTime | None = None
+    after: After = After.MOVE
     format: Format = Format()
     columns: Columns
+
+    @property
+    def states_all(self) -> bool:
+        """Whether some of the files are snapshots."""
+        return self.mode is Kind.SNAPSHOT or self.full_pattern is not None
 
     @property
     def absences(self) -> int:

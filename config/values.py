@@ -30,6 +30,7 @@ CRON_WORDS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+NAME_TIMES = frozenset("YymdjHMSf")
 CRON_FIELDS = 5
 MAX_SECONDS = 10 * 365 * UNITS["d"]
 MAX_PORT = 65_535
@@ -52,6 +53,19 @@ def seconds(value: object) -> float:
     if result > MAX_SECONDS:
         raise mistake("is too long", "Ten years is the longest duration.")
     return result
+
+
+def name_time(value: str) -> str:
+    """Check the form of a time within file names; what it can hold is in ``NAME_TIMES``."""
+    found = re.findall(r"%(.?)", value)
+    fields = [directive for directive in found if directive != "%"]
+    if set(fields) - NAME_TIMES or len(set(fields)) != len(fields):
+        known = ", ".join(f"%{directive}" for directive in sorted(NAME_TIMES))
+        raise mistake("is not the form of a time", f"Use each of these at most once: {known}.")
+    day = {"m", "d"} <= set(fields) or "j" in fields
+    if not day or not {"Y", "y"} & set(fields):
+        raise mistake("has no whole date", 'State year, month and day, as in "%d%m%Y_%H%M".')
+    return value
 
 
 def cron(value: str) -> str:
@@ -247,6 +261,8 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 
 Period = Annotated[float, BeforeValidator(seconds), Field(ge=0.1)]
 """Seconds, long enough to be repeated."""
+
+NameTime = Annotated[str, AfterValidator(name_time)]
 
 Ratio = Annotated[float, BeforeValidator(not_boolean), Field(ge=0, le=1)]
 Whole = Annotated[int, BeforeValidator(not_boolean), Field(ge=0, le=2_147_483_647)]

@@ -17,7 +17,16 @@ from config.logs import configure_logs
 from config.plans import channel_plan, instance, source_plan, target_plan
 from config.secret import mask_url
 from config.settings import CsvSource
-from connectors.csv_drop import CsvColumns, CsvDrop, CsvFormat, CsvOptions, FinalNewline, Ready
+from connectors.csv_drop import (
+    After,
+    CsvColumns,
+    CsvDrop,
+    CsvFormat,
+    CsvOptions,
+    FinalNewline,
+    OrderBy,
+    Ready,
+)
 from connectors.sql_erp import CursorType, SqlErp, SqlOptions
 from worker.confirm import Watcher
 from worker.deliver import Courier
@@ -264,6 +273,11 @@ def _connector(source: Source, timezone: str) -> Connector:
                 stable_for=source.stable_for,
                 final_newline=FinalNewline(source.final_newline),
                 format=CsvFormat(**dict(source.format)),
+                full_pattern=source.full_pattern,
+                order=OrderBy(source.order),
+                name_time=source.name_time,
+                timezone=timezone,
+                after=After(source.after),
             )
         )
     return SqlErp(
