@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from worker.model import ChannelPlan, TargetPlan
     from worker.omnitron.client import OmnitronClient
     from worker.planning.delivery import Settled, Watch
+    from worker.planning.limiter import Target
 
 log = structlog.get_logger(__name__)
 
+LEASE_LOST = "lease_lost"
 _MARGIN = 5.0
 _TICK = 0.001
 _GLANCE = 0.5
@@ -95,14 +97,15 @@ class Courier:
 
         Returns early where nothing is due or the target is paused; nobody sits blocked.
         """
-        total, watch_until = Delivered(), boottime() + seconds
+        total, until, watch = Delivered(), boottime() + seconds, None
         while not self.stopped():
             claimed = self.claim()
             if not isinstance(claimed, Slip):
                 return Run(delivered=total, wait=claimed[0], reason=claimed[1])
-            total += await self._deliver(claimed)
+            watch = delivery.Watch(after=watch)
+            total += await self._deliver(claimed, watch)
             self.on_progress(total)
-            if boottime() >= watch_until:
+            if boottime() >= until:
                 break
         return Run(delivered=total, wait=0.0)
 
@@ -136,7 +139,7 @@ class Courier:
         lines = levels.claim(connection, ticket, limit=limiter.slice_of(row), now=now)
         if not lines:
             batches.drop(connection, batch_id)
-            return self._rest(connection, now)
+            return self._rest(connection, row, now)
         batches.add_lines(connection, batch_id, lines)
         probes = limiter.slice_of(row) == 1 and row.state != "up"
         row, start = limiter.reserved(row, count=len(lines), now=now)
@@ -152,14 +155,15 @@ class Courier:
             start_until=before + self.lease - self.plan.timeout - _MARGIN,
         )
 
-    def _rest(self, connection: Connection, now: float) -> tuple[float | None, str]:
+    def _rest(self, connection: Connection, row: Target, now: float) -> tuple[float | None, str]:
         moment = levels.next_moment(connection)
         if moment is None:
             return None, ""
+        if moment <= now < row.raises_paused_until:
+            return row.raises_paused_until - now, "increases are paused"
         return max(moment - now, 0.5), "keys rest after an outcome in doubt, or their list does"
 
-    async def _deliver(self, slip: Slip) -> Delivered:
-        watch = delivery.Watch()
+    async def _deliver(self, slip: Slip, watch: Watch) -> Delivered:
         answers = await self._send(slip, watch)
         return self.ledger.write(lambda tx: self._record(tx, slip, answers, watch))
 
@@ -197,7 +201,7 @@ class Courier:
         try:
             answer = await self.client.upsert(line.key, line.value)
             return classify(answer, line.key, line.value, now=answer.date or 0.0)
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # one item's defect must not cost the others
             log.exception("defect", sku=line.key.sku, stock_list=line.key.stock_list)
             return Outcome(
                 verdict=AnswerClass.DEFECT,
@@ -331,13 +335,10 @@ class Courier:
         ends = [line.outcome for line in lines]
         counts = {end.value: ends.count(end.value) for end in LineOutcome}
         whole = not counts["parked"] and not counts["waiting"]
-        batches.change(
-            connection,
-            slip.batch_id,
-            status=BatchStatus.DONE if whole else BatchStatus.PARTIAL,
-            ended_at=now,
-            **counts,
-        )
+        status = BatchStatus.DONE if whole else BatchStatus.PARTIAL
+        if all(line.reason == LEASE_LOST for line in lines):
+            status = BatchStatus.LOST
+        batches.change(connection, slip.batch_id, status=status, ended_at=now, **counts)
         log.info("batch_done", batch=slip.batch_id, lines=len(lines), **counts)
         return Delivered(**counts)
 
@@ -381,7 +382,7 @@ def _line(
     now: float,
 ) -> Line:
     end = LineOutcome.WAITING if settled is None else settled.outcome
-    reason = "lease_lost" if settled is None else (outcome.reason if outcome else "not_started")
+    reason = LEASE_LOST if settled is None else (outcome.reason if outcome else "not_started")
     return Line(
         batch_id=slip.batch_id,
         stock_list=line.key.stock_list,

@@ -152,18 +152,23 @@ class Job:
 async def drain(courier: Courier, *, patience: float) -> tuple[Delivered, bool, str]:
     """Deliver until nothing is due, waiting at most ``patience`` seconds in all.
 
-    Returns what was delivered, whether levels are left, and why.
+    Returns what was delivered, with the levels that wait at the end, whether any are left, and
+    why.
     """
     total, waited = Delivered(), 0.0
     while True:
         run: Run = await courier.run(seconds=5.0)
         total += run.delivered
-        if run.wait is None:
-            return total, False, run.reason
-        if courier.stopped() or waited + run.wait > patience:
-            return total, True, run.reason
+        left = run.wait is not None
+        if run.wait is None or courier.stopped() or waited + run.wait > patience:
+            return replace(total, waiting=_waiting(courier)), left, run.reason
         waited += run.wait
         await _rest(run.wait, stopped=courier.stopped)
+
+
+def _waiting(courier: Courier) -> int:
+    with courier.ledger.read() as connection:
+        return levels.unsent_count(connection)
 
 
 async def _rest(seconds: float, *, stopped: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ from worker.ledger import channels, confirmations, target
 from worker.model import ChannelPlan, Delivered, Expect, Key, TargetPlan
 from worker.omnitron.access import Password
 from worker.omnitron.client import OmnitronClient
+from worker.planning.delivery import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,7 @@ class Desk:
         """Send what was claimed, and record what came of it."""
 
         async def run() -> Delivered:
-            return await self.courier()._deliver(slip)
+            return await self.courier()._deliver(slip, Watch())
 
         return self._runner.run(run())
 

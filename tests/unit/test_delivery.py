@@ -219,6 +219,15 @@ def test_another_answer_between_them_ends_the_row(between: Outcome) -> None:
     assert (watch.epidemic, watch.stopped) == ("", "")
 
 
+def test_a_row_of_like_answers_goes_on_over_small_batches() -> None:
+    first = watched(*[REJECTED] * 10)
+    second = Watch(after=first)
+    for _ in range(10):
+        second.see(LINE, REJECTED)
+
+    assert (first.epidemic, second.epidemic) == ("", "invalid_stock")
+
+
 def test_unknown_products_are_no_epidemic() -> None:
     watch = watched(*[UNKNOWN] * 100)
 

@@ -91,9 +91,9 @@ class Ticket:
 def claim(connection: Connection, ticket: Ticket, *, limit: int, now: float) -> list[Claimed]:
     """Claim up to ``limit`` levels: nine tenths by rank, one tenth the oldest.
 
-    What comes back is what is sent.
+    What comes back is what is sent. The tenth is kept over many small batches too.
     """
-    oldest = limit // 10
+    oldest = ticket.batch_id * limit // 10 - (ticket.batch_id - 1) * limit // 10
     wanted = (("rank, due_since", limit - oldest), ("due_since", oldest))
     claimed: list[Claimed] = []
     for order, count in wanted:
@@ -153,6 +153,15 @@ def any_claimed(connection: Connection) -> bool:
     return connection.exec_driver_sql(statement).first() is not None
 
 
+def unsent_count(connection: Connection) -> int:
+    """How many levels must still go: due, at rest or in flight."""
+    statement = (
+        "SELECT count(*) FROM level"
+        " WHERE revision > sent_revision AND park_reason IS NULL AND NOT retired"
+    )
+    return int(connection.exec_driver_sql(statement).scalar_one())
+
+
 def next_moment(connection: Connection) -> float | None:
     """When the first level that rests becomes due by itself, None where none rests."""
     latest = "max" if connection.dialect.name == "sqlite" else "greatest"
@@ -170,6 +179,24 @@ def known_by_list(connection: Connection, source_id: int) -> dict[int, int]:
     statement = "SELECT stock_list, count(*) FROM level WHERE source_id = ? GROUP BY stock_list"
     rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), (source_id,))
     return {row[0]: row[1] for row in rows}
+
+
+def unvetted_by_list(connection: Connection, source_id: int) -> dict[int, int]:
+    """How many levels of a source were let through while their pull was held, per stock list."""
+    statement = (
+        "SELECT stock_list, count(*) FROM level"
+        " WHERE source_id = ? AND vetted_stock IS NOT NULL GROUP BY stock_list"
+    )
+    rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), (source_id,))
+    return {row[0]: row[1] for row in rows}
+
+
+def vet(connection: Connection, source_id: int) -> None:
+    """The guard, or a person, has let pass what the levels of a source are now."""
+    statement = (
+        "UPDATE level SET vetted_stock = NULL WHERE source_id = ? AND vetted_stock IS NOT NULL"
+    )
+    connection.exec_driver_sql(bulk.driver_sql(connection, statement), (source_id,))
 
 
 def let_go(connection: Connection, source_id: int) -> None:

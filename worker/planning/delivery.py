@@ -47,13 +47,16 @@ LOGIN_WAIT = "login_wait"
 
 
 class Watch:
-    """Follows the answers of a batch as they come and says when to start no more requests."""
+    """Follows the answers of a batch as they come and says when to start no more requests.
 
-    def __init__(self) -> None:
+    after: the batch before, so that a row of like answers goes on over small batches.
+    """
+
+    def __init__(self, *, after: Watch | None = None) -> None:
         self.stopped = ""
         self.epidemic = ""
         self.lists: set[int] = set()
-        self._run: Counter[str] = Counter()
+        self.alike: Counter[str] = Counter() if after is None else Counter(after.alike)
         self._faults = 0
 
     def see(self, line: Claimed, outcome: Outcome) -> None:
@@ -73,16 +76,16 @@ class Watch:
 
     def _count(self, outcome: Outcome) -> None:
         reason = _reason_of(outcome)
-        if outcome.verdict is AnswerClass.ACCEPTED or reason not in self._run:
-            self._run.clear()
+        if outcome.verdict is AnswerClass.ACCEPTED or reason not in self.alike:
+            self.alike.clear()
         if outcome.verdict in {
             AnswerClass.ACCEPTED,
             AnswerClass.UNKNOWN_PRODUCT,
             AnswerClass.LIST_STOPPED,
         }:
             return
-        self._run[reason] += 1
-        if self._run[reason] >= EPIDEMIC:
+        self.alike[reason] += 1
+        if self.alike[reason] >= EPIDEMIC:
             self.epidemic = reason
             self._stop(reason)
 
