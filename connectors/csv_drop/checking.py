@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import os
 from typing import TYPE_CHECKING
 
 from connectors.contract import Finding, Waiting
 from connectors.csv_drop.folder import Folder, NotThisFile
-from connectors.csv_drop.soundness import sound_codec
-from connectors.csv_drop.table import decoded, open_table
+from connectors.csv_drop.head import head_of
+from connectors.csv_drop.table import open_table
 from connectors.errors import ConnectorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from connectors.csv_drop.options import CsvOptions
-
-_HEAD = 1 << 16
 
 
 def check_folder(
@@ -62,11 +59,10 @@ def _nothing(options: CsvOptions) -> Finding:
 def _header(folder: Folder, options: CsvOptions, name: str) -> Finding:
     """Try encoding and columns on the first part of a file."""
     try:
-        with folder.open(name) as (stream, _):
-            head = stream.read(_HEAD)
-        whole = len(head) < _HEAD
-        codec = sound_codec(io.BytesIO(head), options.format.encoding, place=name, whole=whole)
-        with decoded(io.BytesIO(head), codec) as text:
+        with (
+            folder.open(name) as (stream, _),
+            head_of(stream, options.format, place=name) as text,
+        ):
             open_table(text, options, place=name)
     except ConnectorError as error:
         return Finding(level="error", message=f"{name!r}: {error.message}", remedy=error.remedy)

@@ -29,6 +29,7 @@ from connectors.csv_drop.soundness import sound_codec
 from connectors.csv_drop.staging import staged
 from connectors.csv_drop.survey import Surveyor
 from connectors.csv_drop.table import decoded, read_table
+from connectors.csv_drop.unpacking import unpacked
 from connectors.errors import ConnectorError, SourceMisconfigured, SourceUnreachable
 
 if TYPE_CHECKING:
@@ -96,10 +97,14 @@ class DroppedFile:
         Raises SourceUnreachable if the file is not what it was when it was listed,
         SourceUnreadable or SourceMisconfigured if it does not fit what is configured.
         """
-        with staged(self.folder, self.label, self.version.sha256) as copy:
-            name = sound_codec(copy, self.options.format.encoding, place=self.label)
-            with decoded(copy, name) as text:
-                yield from read_table(text, self.options, place=self.label)
+        form, place = self.options.format, self.label
+        with (
+            staged(self.folder, place, self.version.sha256) as copy,
+            unpacked(copy, most=form.max_bytes, place=place) as content,
+        ):
+            name = sound_codec(content, form.encoding, place=place)
+            with decoded(content, name) as text:
+                yield from read_table(text, self.options, place=place)
         self.course.history = self.course.history.after(self.version)
 
     def checkpoint(self) -> Checkpoint:

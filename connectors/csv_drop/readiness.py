@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from connectors.csv_drop.encodings import LONGEST_MARK, ends_line, middle_codec
+from connectors.csv_drop.folder import blocks
 from connectors.csv_drop.options import CsvOptions, Ready
 from connectors.csv_drop.trailer import TRAILER_WORDS, has_trailer
+from connectors.csv_drop.unpacking import NotUnpacked, is_packed, opened
 
 if TYPE_CHECKING:
     from connectors.csv_drop.folder import Folder, Found
@@ -20,6 +22,10 @@ EARLIEST = 631_152_000.0
 OVERDUE = 3_600.0
 """Seconds without a change after which a file that is not ready is reported; ten times `stable_for`
 if that is longer."""
+
+
+class _TooLong(Exception):  # noqa: N818 - named by what the file is
+    """A file has more text than is read."""
 
 
 def marker_of(name: str, names: frozenset[str]) -> str | None:
@@ -49,8 +55,13 @@ def why_waiting(
     if reason:
         return reason
     with folder.open(found.name) as (stream, _):
-        head = stream.read(LONGEST_MARK)
-        tail = _tail(stream, found.stamp.size)
+        try:
+            head, tail = _ends(stream, found.stamp.size, most=options.format.max_bytes)
+        except NotUnpacked as error:
+            # A marker vouches for the file: it is whole, and reading it says what is wrong.
+            return "" if options.ready is Ready.MARKER else str(error)
+        except _TooLong:
+            return ""
     if options.ready is Ready.TRAILER and not ends_line(tail):
         # The trailer itself may still be on its way: ``END;10`` must not be read as ``END;1``.
         reason = _unstable(found, options, now=now)
@@ -123,8 +134,35 @@ def _why_incomplete(head: bytes, tail: bytes, options: CsvOptions) -> str:
     return ""
 
 
+def _ends(stream: BinaryIO, size: int, *, most: int) -> tuple[bytes, bytes]:
+    """Read the first and the last bytes of a file's text; of a compressed one in a stream.
+
+    most: bytes of text. Raises _TooLong beyond it, NotUnpacked or OSError.
+    """
+    head = stream.read(LONGEST_MARK)
+    if not is_packed(head):
+        return head, _tail(stream, size)
+    with opened(stream) as content:
+        return _streamed_ends(content, most=most)
+
+
 def _tail(stream: BinaryIO, size: int) -> bytes:
     """Read the last bytes of a file, from an offset at which no wide character is torn."""
     start = max(0, size - _TAIL)
     stream.seek(start - start % 4)
     return stream.read(_TAIL + 4)
+
+
+def _streamed_ends(content: BinaryIO, *, most: int) -> tuple[bytes, bytes]:
+    """Read a stream to its end and keep the first and the last bytes; no wide character is torn."""
+    head = tail = b""
+    size = 0
+    for block in blocks(content):
+        size += len(block)
+        if size > most:
+            raise _TooLong
+        head = head or block[:LONGEST_MARK]
+        tail += block
+        excess = max(0, len(tail) - _TAIL)
+        tail = tail[excess - excess % 4 :]
+    return head, tail
