@@ -103,7 +103,7 @@ def test_an_unknown_name_is_a_warning_with_a_guess(tmp_path: Path) -> None:
     [
         ("STOCKSYNC_CHANNELS__5__STOCK_LISTS", "CANARY"),
         ("STOCKSYNC_OMNITRON__REQUESTS_PER_SECOND", "CANARY"),
-        ("STOCKSYNC_SOURCES__DROP__ORDER", "name"),
+        ("STOCKSYNC_SOURCES__DROP__ORDER", "CANARY"),
         ("STOCKSYNC_SOURCES__DROP__SCHEDULE", "CANARY"),
     ],
 )

@@ -22,6 +22,7 @@ from worker.planning.schedule import next_at
 from worker.pull.applying import Applier
 from worker.pull.lease import SECONDS, Lease, require_running
 from worker.pull.rejecting import reject_failures
+from worker.pull.waiting import note_waiting
 from worker.pull.weighing import Scale
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from connectors.contract import Connector, Offer
+    from connectors.contract import Connector, Offer, Waiting
     from worker.ledger import Ledger
     from worker.ledger.pulls import Pull, PullRow
     from worker.ledger.sources import Source
@@ -117,6 +118,7 @@ class _Puller:
         self._plan = turn.plan
         self._connector = turn.connector
         self._lease = lease
+        self._waiting: Sequence[Waiting] = ()
 
     def run(self) -> list[PullReport]:
         reports = self._finish_interrupted()
@@ -140,7 +142,25 @@ class _Puller:
                 break
             failed |= unreadable
         self._lease.write(lambda connection: self._well(connection, full=full))
-        return reports
+        return reports + self._alarms()
+
+    def _alarms(self) -> list[PullReport]:
+        """Tell what waits and never comes by itself, as the last look found it."""
+        alarms = [rest for rest in self._waiting if rest.alarm]
+        self._lease.write(
+            lambda connection: note_waiting(
+                connection, self._plan.name, alarms, now=self._ledger.now(connection)
+            )
+        )
+        return [
+            PullReport(
+                source=self._plan.name,
+                label=rest.label,
+                status=PullStatus.FAILED.value,
+                reason=rest.reason,
+            )
+            for rest in alarms
+        ]
 
     def _round(self, *, full: bool) -> list[PullReport]:
         source = self._source()
@@ -148,6 +168,7 @@ class _Puller:
         listing = self._connector.look(
             source.checkpoint, full=full or rules_changed, held=self._held_position(source)
         )
+        self._waiting = listing.waiting
         passed = [offer for offer in listing.offers if offer.verdict is not Verdict.READ]
         to_read = [offer for offer in listing.offers if offer.verdict is Verdict.READ]
         reports: list[PullReport] = []
@@ -155,8 +176,10 @@ class _Puller:
             if self._turn.stopped():
                 return reports
             reports.append(self._take(offer, last=number == len(to_read)))
-            if reports[-1].status == PullStatus.HELD and offer.kind is Kind.DELTA:
-                return reports  # later deltas rest behind a held one
+            if reports[-1].status == PullStatus.HELD:
+                return reports  # what follows rests, and what it outdoes may yet be wanted
+            if reports[-1].status == PullStatus.FAILED and offer.kind is Kind.SNAPSHOT:
+                return reports  # look again before anything newer: older files count once more
         if any(report.status == PullStatus.FAILED for report in reports):
             return reports  # an older snapshot may be the newest good one: look again
         return reports + [self._passed_over(offer) for offer in passed]
@@ -320,6 +343,9 @@ class _Puller:
                 sources.change(
                     connection, self._source_id, checkpoint=checkpoint, last_pull_id=number
                 )
+            else:
+                checkpoint = dict(offer.checkpoint())
+                sources.change(connection, self._source_id, checkpoint=checkpoint)
             return number
 
         number = self._lease.write(work)
