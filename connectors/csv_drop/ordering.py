@@ -92,11 +92,12 @@ class Ordering:
         pieces = _DIGITS.split(self._variable(name))
         rank: list[int | str] = []
         for number, piece in enumerate(pieces):
-            if number % 2:
-                date, time = _split(piece)
-                rank += [date] if time is None else [date, "", time]
-            else:
+            if number % 2 == 0:
                 rank.append(piece)
+            elif is_year_first(piece):
+                rank += [int(piece[:8]), "", _time_of_day(piece[8:])]
+            else:
+                rank.append(int(piece))
         return tuple(rank)
 
     def _numbers(self, name: str) -> Rank:
@@ -113,8 +114,6 @@ class Ordering:
         return folded.removeprefix(start)
 
 
-def _split(digits: str) -> tuple[int, int | None]:
-    """Part a date with the year in front from the time of day that follows without a gap."""
-    if len(digits) > len("20260131") and is_year_first(digits):
-        return int(digits[:8]), int(digits[8:].ljust(6, "0"))
-    return int(digits), None
+def _time_of_day(digits: str) -> int:
+    """Rank what follows a date without a gap; a date alone comes before all times of its day."""
+    return int(digits.ljust(6, "0")) if digits else -1
