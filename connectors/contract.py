@@ -11,9 +11,9 @@ The conformance suite in ``tests/connectors`` holds every connector to this page
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 Checkpoint = Mapping[str, Any]
 """Where reading goes on; JSON, made and understood by one connector only, opaque to others."""
@@ -101,6 +101,16 @@ class Chunk(NamedTuple):
     skipped: int = 0
 
 
+class Mends(NamedTuple):
+    """Whose rejected rows an offer brings back, mended: those of a pull, of the offer ``label``.
+
+    pull: None where the offer does not say it any more.
+    """
+
+    pull: int | None
+    label: str
+
+
 class Offer(Protocol):
     """One thing to read: a file, or one run of a query."""
 
@@ -133,6 +143,22 @@ class Offer(Protocol):
 
     def checkpoint(self) -> Checkpoint:
         """Where to go on once this offer is decided; valid after `chunks` ended, or if not READ."""
+
+
+@runtime_checkable
+class MendableOffer(Protocol):
+    """An offer whose rejected rows can be set aside for a person, mended, and come back."""
+
+    @property
+    def mends(self) -> Mends | None:
+        """None for what the source itself said. What comes back is always a delta."""
+
+    def set_aside(self, rows: Iterable[tuple[int, str]], *, pull: int) -> None:
+        """Write the rejected rows where a person finds them; before the offer is settled.
+
+        rows: place and reason, in the order of places. pull: whose rows they are.
+        Raises SourceUnreachable or SourceUnreadable.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +218,19 @@ class Connector(Protocol):
 
         cursor: a file name, a moment, a number. checkpoint: the present one.
         Raises SourceMisconfigured for what is no such place.
+        """
+
+    def expire(self, seconds: float) -> int:
+        """Delete what was put away for people longer ago than this; returns how many files.
+
+        Raises SourceUnreachable.
+        """
+
+    def accepting(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Build the checkpoint without what the connector lets nobody change unnoticed.
+
+        For `sources accept`: the columns of the files, say. Equal to ``checkpoint`` where there is
+        no such thing.
         """
 
     def check(self) -> Sequence[Finding]:

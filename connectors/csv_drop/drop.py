@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, BinaryIO
 
 from connectors.contract import (
     Checkpoint,
@@ -20,17 +20,24 @@ from connectors.contract import (
 )
 from connectors.csv_drop.checking import check_folder
 from connectors.csv_drop.encodings import codec
+from connectors.csv_drop.familiarity import objection_in, part_strange
 from connectors.csv_drop.folder import DONE, FAILED, Contents, Folder, NotThisFile, Stamp, sha256_of
 from connectors.csv_drop.history import Candidate, History, Judgement, Version, judge_all
+from connectors.csv_drop.known_layout import ACCEPT
 from connectors.csv_drop.options import After, CsvOptions, Ready
 from connectors.csv_drop.ordering import Ordering
 from connectors.csv_drop.readiness import marker_of
 from connectors.csv_drop.soundness import sound_codec
 from connectors.csv_drop.staging import staged
 from connectors.csv_drop.survey import Surveyor
-from connectors.csv_drop.table import decoded, read_table
+from connectors.csv_drop.table import decoded, first_row, read_table
 from connectors.csv_drop.unpacking import unpacked
-from connectors.errors import ConnectorError, SourceMisconfigured, SourceUnreachable
+from connectors.errors import (
+    ConnectorError,
+    SourceMisconfigured,
+    SourceUnreachable,
+    SourceUnreadable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -103,9 +110,22 @@ class DroppedFile:
             unpacked(copy, most=form.max_bytes, place=place) as content,
         ):
             name = sound_codec(content, form.encoding, place=place)
+            first = self._familiar_first_row(content, name)
             with decoded(content, name) as text:
                 yield from read_table(text, self.options, place=place)
-        self.course.history = self.course.history.after(self.version)
+        before = self.course.history
+        layout = before.layout.learnt(self.options, first) if first is not None else before.layout
+        self.course.history = replace(before.after(self.version), layout=layout)
+
+    def _familiar_first_row(self, content: BinaryIO, name: str) -> list[str] | None:
+        """Read the first row, which must be as in the file read before; leave the file rewound."""
+        with decoded(content, name) as text:
+            first = first_row(text, self.options, place=self.label)
+        content.seek(0)
+        fault = first and self.course.history.layout.objection(self.options, first)
+        if fault:
+            raise SourceUnreadable(fault, remedy=ACCEPT, place=self.label)
+        return first
 
     def checkpoint(self) -> Checkpoint:
         """Add this file to the history, unless it is there or a newer one says it all."""
@@ -148,7 +168,10 @@ class CsvDrop:
         contents = self._folder.list(*self._options.patterns)
         self._require_same_place(contents, history)
         found = self._surveyor(history, full=full).survey(contents)
-        ready, waiting = found.ready, found.waiting
+        ready, strange = part_strange(
+            found.ready, history, objection_in(self._folder, self._options, history)
+        )
+        waiting = found.waiting + strange
         if held is not None:
             ready, resting = _beside_held(ready, from_position(held, self._ordering))
             waiting = waiting + resting
@@ -192,6 +215,10 @@ class CsvDrop:
                 place="cursor",
             )
         return rewound.to_checkpoint()
+
+    def accepting(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Forget the layout of the files and the device of the folder; the next file sets both."""
+        return History.from_checkpoint(checkpoint, self._ordering).without_habits().to_checkpoint()
 
     def check(self) -> Sequence[Finding]:
         """Look at the folder and at its newest ready file, changing nothing."""

@@ -6,10 +6,11 @@ name that is dropped again and again works. An older file never overwrites a new
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.contract import Checkpoint, Kind, Verdict
+from connectors.csv_drop.known_layout import KnownLayout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,12 +48,13 @@ class History:
     """The files applied last, oldest first; empty: nothing was ever applied.
 
     through_ns: the latest change of a file that was decided, where files are kept in the folder.
-    device: on which the folder was; None: not known.
+    device: on which the folder was; None: not known. layout: of the files that were applied.
     """
 
     applied: tuple[Version, ...] = ()
     through_ns: int = 0
     device: int | None = None
+    layout: KnownLayout = field(default_factory=KnownLayout)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint | None, ordering: Ordering) -> History:
@@ -66,6 +68,7 @@ class History:
             ),
             checkpoint.get("through_ns", 0),
             checkpoint.get("device"),
+            KnownLayout.from_json(checkpoint.get("layout")),
         )
 
     def to_checkpoint(self) -> Checkpoint:
@@ -78,12 +81,17 @@ class History:
             ],
             "through_ns": self.through_ns,
             "device": self.device,
+            "layout": self.layout.to_json(),
         }
 
     @property
     def last(self) -> Version | None:
         """The file applied last."""
         return self.applied[-1] if self.applied else None
+
+    def without_habits(self) -> History:
+        """Forget what may not change unnoticed: the folder's device and the layout of files."""
+        return replace(self, device=None, layout=KnownLayout())
 
     def after(self, version: Version) -> History:
         """Add a version that was just applied; the order never moves backwards."""
@@ -99,7 +107,7 @@ class History:
     def upto(self, name: str) -> History | None:
         """The history as it was when the file ``name`` was applied last; None: it never was."""
         places = [n for n, known in enumerate(self.applied) if known.order.name == name]
-        return History(self.applied[: places[-1] + 1]) if places else None
+        return History(self.applied[: places[-1] + 1], layout=self.layout) if places else None
 
     def judge(self, version: Version, *, full: bool = False) -> Judgement:
         """Say what one file is worth; full: an unchanged file is to be read all the same."""
