@@ -94,6 +94,31 @@ def rewind_source(
     return after
 
 
+def accept_source(ledger: Ledger, connector: Connector, name: str, *, actor: str) -> bool:
+    """Take what has changed about a source itself (the columns of its files) as right from now on.
+
+    False: nothing is remembered that could have changed. Raises SourceBusy while it is pulled.
+    """
+    lease = Lease(ledger, name)
+    lease.take()
+    try:
+        with ledger.read() as connection:
+            before = _known(connection, name).checkpoint
+        after = before and connector.accepting(before)
+        if not after or after == before:
+            return False
+
+        def work(connection: Connection) -> None:
+            source = _known(connection, name)
+            sources.change(connection, source.id, checkpoint=dict(after), next_at=0.0)
+            _note(connection, actor, "accept", f"source {name}", ledger.now(connection))
+
+        lease.write(work)
+    finally:
+        lease.end()
+    return True
+
+
 def pause_target(ledger: Ledger, *, seconds: float, actor: str, raises_only: bool = False) -> float:
     """Send nothing (or nothing that raises a stock) for so many seconds; returns the end."""
 
