@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from connectors.contract import (
@@ -13,20 +14,34 @@ from connectors.contract import (
     Finding,
     Kind,
     Listing,
+    Mends,
     Position,
     Settlement,
     Verdict,
     Waiting,
 )
+from connectors.csv_drop.aside import set_aside
 from connectors.csv_drop.checking import check_folder
 from connectors.csv_drop.encodings import codec
+from connectors.csv_drop.expiry import is_ours
 from connectors.csv_drop.familiarity import objection_in, part_strange
-from connectors.csv_drop.folder import DONE, FAILED, Contents, Folder, NotThisFile, Stamp, sha256_of
+from connectors.csv_drop.folder import (
+    DONE,
+    FAILED,
+    OURS,
+    Contents,
+    Folder,
+    NotThisFile,
+    Stamp,
+    sha256_of,
+)
 from connectors.csv_drop.history import Candidate, History, Judgement, Version, judge_all
 from connectors.csv_drop.known_layout import ACCEPT
+from connectors.csv_drop.mended import MendedFile
 from connectors.csv_drop.options import After, CsvOptions, Ready
 from connectors.csv_drop.ordering import Ordering
 from connectors.csv_drop.readiness import marker_of
+from connectors.csv_drop.reasons import PATTERNS
 from connectors.csv_drop.soundness import sound_codec
 from connectors.csv_drop.staging import staged
 from connectors.csv_drop.survey import Surveyor
@@ -40,7 +55,7 @@ from connectors.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _HELD = "A pull of this source is held; this file is taken once that is approved or discarded."
 _INTO_FAILED = frozenset({Settlement.FAILED, Settlement.DISCARDED})
@@ -135,6 +150,16 @@ class DroppedFile:
             return history.to_checkpoint()
         return history.after(self.version).to_checkpoint()
 
+    @property
+    def mends(self) -> Mends | None:
+        """Nothing: this is what the ERP said."""
+        return None
+
+    def set_aside(self, rows: Iterable[tuple[int, str]], *, pull: int) -> None:
+        """Write the rejected rows to ``.rejected``, for a person to mend."""
+        mends = Mends(pull=pull, label=self.label)
+        set_aside(self.folder, self.version, self.options.format, rows=rows, mends=mends)
+
 
 class CsvDrop:
     """A folder into which an ERP drops CSV files; implements `connectors.contract.Connector`.
@@ -165,21 +190,22 @@ class CsvDrop:
         """
         codec(self._options.format.encoding)
         history = History.from_checkpoint(checkpoint, self._ordering)
-        contents = self._folder.list(*self._options.patterns)
+        contents = self._folder.list(*self._options.patterns, *PATTERNS)
         self._require_same_place(contents, history)
         found = self._surveyor(history, full=full).survey(contents)
         ready, strange = part_strange(
             found.ready, history, objection_in(self._folder, self._options, history)
         )
-        waiting = found.waiting + strange
+        mended, waiting = found.mended, found.waiting + strange
         if held is not None:
-            ready, resting = _beside_held(ready, from_position(held, self._ordering))
-            waiting = waiting + resting
+            ready, resting = _beside_held(ready, self._held(held))
+            waiting = waiting + resting + [_rests(version) for version, _ in mended]
+            mended = []
         through_ns = found.through_ns if self._options.after is After.KEEP else 0
         known = history.seen(through_ns=through_ns, device=contents.device)
-        return Listing(
-            offers=self._offers(ready, known, full=full or held is not None), waiting=waiting
-        )
+        course = Course(known)
+        offers = self._offers(ready, course, full=full or held is not None)
+        return Listing(offers=[*self._mended(mended, course), *offers], waiting=waiting)
 
     def settle(self, position: Position, settlement: Settlement, reason: str = "") -> None:
         """Do with a decided file what is configured; one that failed moves to ``.failed``.
@@ -189,7 +215,8 @@ class CsvDrop:
         Raises SourceUnreachable if the folder does not let us.
         """
         failed = settlement in _INTO_FAILED
-        if self._options.after is After.KEEP and not failed:
+        mended = bool(position.get("mended"))
+        if self._options.after is After.KEEP and not failed and not mended:
             return
         version = from_position(position, self._ordering)
         stamp = self._stamp_if_same(version)
@@ -219,6 +246,14 @@ class CsvDrop:
     def accepting(self, checkpoint: Checkpoint) -> Checkpoint:
         """Forget the layout of the files and the device of the folder; the next file sets both."""
         return History.from_checkpoint(checkpoint, self._ordering).without_habits().to_checkpoint()
+
+    def expire(self, seconds: float) -> int:
+        """Delete what was moved to our own folders longer ago than this.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        before, ours = self._now() - seconds, partial(is_ours, options=self._options)
+        return sum(self._folder.expire(name, before=before, ours=ours) for name in OURS)
 
     def check(self) -> Sequence[Finding]:
         """Look at the folder and at its newest ready file, changing nothing."""
@@ -258,11 +293,10 @@ class CsvDrop:
             )
 
     def _offers(
-        self, ready: Sequence[Candidate], history: History, *, full: bool
+        self, ready: Sequence[Candidate], course: Course, *, full: bool
     ) -> list[DroppedFile]:
         """Judge the ready files and offer each with its verdict."""
-        judgements = judge_all(ready, history, full=full)
-        course = Course(history)
+        judgements = judge_all(ready, course.history, full=full)
         return [
             DroppedFile(
                 version=candidate.version,
@@ -274,6 +308,27 @@ class CsvDrop:
             )
             for candidate, judgement in zip(ready, judgements, strict=True)
         ]
+
+    def _mended(self, mended: Sequence[tuple[Version, Mends]], course: Course) -> list[MendedFile]:
+        """Offer what comes back before everything newer; the folder stays where it stands."""
+
+        def standing() -> Checkpoint:
+            return course.history.to_checkpoint()  # as it is by then
+
+        return [
+            MendedFile(
+                version=version,
+                mends=mends,
+                folder=self._folder,
+                options=self._options,
+                standing=standing,
+            )
+            for version, mends in mended
+        ]
+
+    def _held(self, position: Position) -> Version | None:
+        """The version of a held pull; None: a mended file, which is older than all snapshots."""
+        return None if position.get("mended") else from_position(position, self._ordering)
 
     def _put_away(self, name: str, stamp: Stamp, *, failed: bool, reason: str = "") -> None:
         """Move a file, or delete it where that is configured and it did not fail."""
@@ -305,7 +360,7 @@ class CsvDrop:
 
 
 def _beside_held(
-    ready: Sequence[Candidate], held: Version
+    ready: Sequence[Candidate], held: Version | None
 ) -> tuple[list[Candidate], list[Waiting]]:
     """Part the files that may be weighed beside a held pull from those that rest."""
     newer = [
@@ -313,11 +368,12 @@ def _beside_held(
         for candidate in ready
         if candidate.kind is Kind.SNAPSHOT
         and candidate.version != held
-        and candidate.version.order >= held.order
+        and (held is None or candidate.version.order >= held.order)
     ]
-    resting = [
-        Waiting(label=candidate.version.order.name, reason=_HELD)
-        for candidate in ready
-        if candidate not in newer
-    ]
+    resting = [_rests(candidate.version) for candidate in ready if candidate not in newer]
     return newer, resting
+
+
+def _rests(version: Version) -> Waiting:
+    """Make an entry of a file that comes after what is held."""
+    return Waiting(label=version.order.name, reason=_HELD)

@@ -18,14 +18,17 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from connectors.errors import SourceMisconfigured, SourceUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 DONE = ".done"
 FAILED = ".failed"
+REJECTED = ".rejected"
+OURS = (DONE, FAILED, REJECTED)
 BLOCK = 1 << 18
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -192,6 +195,53 @@ class Folder:
         except OSError as error:
             raise self._unreachable(f"lose {name!r}", error) from error
 
+    @contextlib.contextmanager
+    def create(self, into: str, name: str) -> Iterator[BinaryIO]:
+        """Write a file into a subfolder; it appears when whole, under a free name, or never.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        try:
+            with contextlib.ExitStack() as stack:
+                there = self._subfolder(stack, into)
+                temporary = f".{name}.{os.getpid()}.tmp"
+                descriptor = os.open(temporary, _NEW_FLAGS, 0o644, dir_fd=there)
+                stack.callback(_forget, temporary, there)
+                with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor
+                    yield stream
+                    stream.flush()
+                    os.fsync(descriptor)
+                os.rename(temporary, _free_name(name, there), src_dir_fd=there, dst_dir_fd=there)
+        except OSError as error:
+            raise self._unreachable(f"take {name!r} into {into!r}", error) from error
+
+    def expire(self, folder: str, *, before: float, ours: Callable[[str], bool]) -> int:
+        """Delete the regular files of a subfolder that were put there before a moment, in seconds.
+
+        ours: says by its name whether a file may be deleted.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        try:
+            with contextlib.ExitStack() as stack:
+                there = _descriptor(stack, folder, dir_fd=_descriptor(stack, self.path))
+                names = [name for name in os.listdir(there) if ours(name)]  # noqa: PTH208 - a descriptor
+                old = [name for name in names if _is_older(name, there, before)]
+                for name in old:
+                    os.unlink(name, dir_fd=there)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise self._unreachable(f"lose old files of {folder!r}", error) from error
+        return len(old)
+
+    def _subfolder(self, stack: contextlib.ExitStack, into: str) -> int:
+        """Open one of our own folders, made where it is not there."""
+        here = _descriptor(stack, self.path)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(into, dir_fd=here)
+        return _descriptor(stack, into, dir_fd=here)
+
     def _move(self, name: str, stamp: Stamp, into: str, reason: str | None) -> None:
         """Rename within directory descriptors, so that no link is followed on the way."""
         with contextlib.ExitStack() as stack:
@@ -257,6 +307,18 @@ def _exists(name: str, folder: int) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _is_older(name: str, folder: int, before: float) -> bool:
+    """Whether this is a regular file that nothing happened to since a moment."""
+    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return stat.S_ISREG(status.st_mode) and max(status.st_mtime, status.st_ctime) < before
+
+
+def _forget(name: str, folder: int) -> None:
+    """Delete a file that is ours alone, if it is still there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
 
 
 def _is_unicode(name: str) -> bool:

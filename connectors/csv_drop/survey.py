@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from connectors.contract import Waiting
 from connectors.csv_drop.folder import NotThisFile
 from connectors.csv_drop.history import Candidate, Version
+from connectors.csv_drop.mended import mending, mends
 from connectors.csv_drop.options import After, CsvOptions
 from connectors.csv_drop.ordering import NoPlace, Ordering
 from connectors.csv_drop.readiness import (
@@ -17,9 +18,11 @@ from connectors.csv_drop.readiness import (
     is_overdue,
     why_waiting,
 )
+from connectors.csv_drop.reasons import is_mended
 from connectors.csv_drop.staging import Changed, content_hash
 
 if TYPE_CHECKING:
+    from connectors.contract import Mends
     from connectors.csv_drop.folder import Contents, Folder, Found, Misfit
     from connectors.csv_drop.history import History
     from connectors.csv_drop.ordering import Order
@@ -29,10 +32,12 @@ if TYPE_CHECKING:
 class Survey:
     """What a look found.
 
-    ready: in their order. through_ns: the latest change of one of these.
+    ready: in their order. through_ns: the latest change of one of these. mended: files of rejected
+    rows that come back.
     """
 
     ready: list[Candidate] = field(default_factory=list)
+    mended: list[tuple[Version, Mends]] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     through_ns: int = 0
 
@@ -65,6 +70,9 @@ class Surveyor:
 
     def _look_at(self, file: Found, contents: Contents, found: Survey) -> None:
         """Sort one file in. Raises OSError or NotThisFile if it cannot be looked into."""
+        if is_mended(file.name):
+            self._look_at_mended(file, contents, found)
+            return
         try:
             order = self.ordering.place(file.name, believed_mtime_ns(file, now=self.now))
         except NoPlace as error:
@@ -72,16 +80,32 @@ class Surveyor:
             return
         if self._is_decided(file, order):
             return
-        reason, digest = self._examined(file, contents)
+        reason, digest = self._examined(file, contents, self.options)
         if reason:
             found.waiting.append(self._waits(file, reason))
+            return
+        rows_of = mends(self.folder, file.name, self.options)
+        if rows_of is not None:  # renamed by a person
+            found.mended.append((Version(order, digest), rows_of))
             return
         found.ready.append(Candidate(Version(order, digest), self.options.kind_of(file.name)))
         found.through_ns = max(found.through_ns, _changed_ns(file))
 
-    def _examined(self, file: Found, contents: Contents) -> tuple[str, str]:
+    def _look_at_mended(self, file: Found, contents: Contents, found: Survey) -> None:
+        """Sort in a file of rejected rows. Raises OSError or NotThisFile."""
+        rows_of = mends(self.folder, file.name, self.options)
+        if rows_of is None:
+            return
+        reason, digest = self._examined(file, contents, mending(self.options))
+        if reason:
+            found.waiting.append(self._waits(file, reason))
+            return
+        order = self.ordering.recall(file.name, believed_mtime_ns(file, now=self.now))
+        found.mended.append((Version(order, digest), rows_of))
+
+    def _examined(self, file: Found, contents: Contents, options: CsvOptions) -> tuple[str, str]:
         """Give why a file waits, as a sentence, and "", or "" and the hash of a ready one."""
-        reason = why_waiting(file, self.folder, self.options, names=contents.names, now=self.now)
+        reason = why_waiting(file, self.folder, options, names=contents.names, now=self.now)
         if reason:
             return reason, ""
         try:

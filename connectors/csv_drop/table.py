@@ -16,6 +16,7 @@ from connectors.contract import Chunk
 from connectors.csv_drop.dialect import csv_reader, within_borders
 from connectors.csv_drop.layout import Layout, by_header, by_position
 from connectors.csv_drop.options import CsvFormat, CsvOptions, Ready
+from connectors.csv_drop.reasons import without_reasons
 from connectors.csv_drop.rows import RowReader
 from connectors.csv_drop.trailer import without_trailer
 from connectors.errors import SourceUnreadable
@@ -44,12 +45,14 @@ def decoded(stream: BinaryIO, codec: str) -> Iterator[TextIO]:
         text.detach()
 
 
-def read_table(text: TextIO, options: CsvOptions, *, place: str) -> Iterator[Chunk]:
-    """Read a text that was found sound.
+def read_table(
+    text: TextIO, options: CsvOptions, *, place: str, mended: bool = False
+) -> Iterator[Chunk]:
+    """Read a text that was found sound; mended: rejected rows come back, with their reasons.
 
     Raises SourceUnreadable or SourceMisconfigured.
     """
-    layout, rows = open_table(text, options, place=place)
+    layout, rows = open_table(text, options, place=place, mended=mended)
     if layout is None:
         return
     if options.ready is Ready.TRAILER:
@@ -65,13 +68,15 @@ def read_table(text: TextIO, options: CsvOptions, *, place: str) -> Iterator[Chu
 
 
 def open_table(
-    text: TextIO, options: CsvOptions, *, place: str
+    text: TextIO, options: CsvOptions, *, place: str, mended: bool = False
 ) -> tuple[Layout | None, Iterator[NumberedCells]]:
     """Find the layout of a text and the rows after its header; None: there is not one row.
 
     Raises SourceUnreadable or SourceMisconfigured.
     """
-    rows = _numbered(text, options.format, place=place)
+    rows = numbered_rows(text, options.format, place=place)
+    if mended:
+        rows = without_reasons(rows, header=options.format.header)
     first = next(rows, None)
     if options.format.header:
         if first is None:
@@ -88,12 +93,15 @@ def first_row(text: TextIO, options: CsvOptions, *, place: str) -> list[str] | N
 
     Raises SourceUnreadable.
     """
-    first = next(_numbered(text, options.format, place=place), None)
+    first = next(numbered_rows(text, options.format, place=place), None)
     return None if first is None else first[1]
 
 
-def _numbered(text: TextIO, form: CsvFormat, *, place: str) -> Iterator[NumberedCells]:
-    """Give each row that is not blank the number of the line in which it starts."""
+def numbered_rows(text: TextIO, form: CsvFormat, *, place: str) -> Iterator[NumberedCells]:
+    """Give each row that is not blank the number of the line in which it starts.
+
+    Raises SourceUnreadable.
+    """
     rows = _rows(text, form, place=place)
     return within_borders(rows, form) if form.bordered else rows
 
@@ -110,6 +118,11 @@ def _rows(text: TextIO, form: CsvFormat, *, place: str) -> Iterator[NumberedCell
                 yield start, cells
     except csv.Error as error:
         raise _broken(error, line + 1, skipped + reader.line_num, place=place) from error
+
+
+def is_sep_line(line: str) -> bool:
+    """Whether a first line only tells a spreadsheet the delimiter."""
+    return _SEP_LINE.fullmatch(line) is not None
 
 
 def _without_sep_line(text: TextIO, delimiter: str, *, place: str) -> tuple[Iterator[str], int]:

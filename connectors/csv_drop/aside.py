@@ -1,0 +1,118 @@
+"""Rejected rows, written for a person to mend: the same dialect, and a column with the reasons.
+
+The cells are exactly what they were; nothing is made harmless for a spreadsheet, since the file is
+read again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from itertools import chain
+from typing import TYPE_CHECKING, TextIO
+
+from connectors.csv_drop.content import text_of
+from connectors.csv_drop.folder import REJECTED
+from connectors.csv_drop.reasons import mended_name, reason_of, title_of, without_reasons
+from connectors.csv_drop.table import is_sep_line, numbered_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from connectors.contract import Mends
+    from connectors.csv_drop.dialect import NumberedCells
+    from connectors.csv_drop.folder import Folder
+    from connectors.csv_drop.history import Version
+    from connectors.csv_drop.options import CsvFormat
+
+
+def set_aside(
+    folder: Folder,
+    version: Version,
+    form: CsvFormat,
+    *,
+    rows: Iterable[tuple[int, str]],
+    mends: Mends,
+) -> None:
+    """Write the rows of a file that start in these lines to ``.rejected``, under a free name.
+
+    rows: line and reason, in the order of the file; memory stays flat. mends: whose rows they are.
+    Raises what `text_of` raises, and SourceUnreachable if the folder does not let us.
+    """
+    name = mended_name(version.order.name)
+    with (
+        text_of(folder, version, form) as (text, codec),
+        folder.create(REJECTED, name) as stream,
+    ):
+        written = io.TextIOWrapper(stream, encoding=codec, newline="")
+        _copy(text, _Lines(written, form, codec, text), rows, mends)
+        written.flush()
+        written.detach()
+
+
+class _Lines:
+    """Writes lines in the dialect of the file that they come from."""
+
+    def __init__(self, out: TextIO, form: CsvFormat, codec: str, source: TextIO) -> None:
+        first = source.readline()
+        source.seek(0)
+        self._out = out
+        self._codec = codec
+        self.form = form
+        self._end = "\r\n" if first.endswith("\r\n") else "\n"
+        all_quoted = first.startswith('"') and first.rstrip("\r\n").endswith('"')
+        self._writer = csv.writer(
+            out,
+            delimiter=form.delimiter,
+            quoting=csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL,
+            lineterminator=self._end,
+        )
+        if is_sep_line(first):
+            out.write(first)
+
+    def write(self, cells: Sequence[str], reason: str, *, width: int) -> None:
+        """Write a row of at least ``width`` cells and behind them a reason."""
+        whole = [*cells, *[""] * (width - len(cells)), self._writable(reason)]
+        bordered = ["", *whole, ""] if self.form.bordered else whole
+        if self.form.quoted:
+            self._writer.writerow(bordered)
+        else:
+            self._out.write(self.form.delimiter.join(bordered) + self._end)
+
+    def _writable(self, reason: str) -> str:
+        """Make a reason fit the encoding, and where there are no quotes the delimiter."""
+        known = reason.encode(self._codec, "replace").decode(self._codec)
+        one_line = " ".join(known.split())
+        return one_line if self.form.quoted else one_line.replace(self.form.delimiter, " ")
+
+
+def _copy(text: TextIO, lines: _Lines, rows: Iterable[tuple[int, str]], mends: Mends) -> None:
+    """Copy the header and the wanted rows."""
+    header, title = lines.form.header, title_of(mends)
+    found = without_reasons(numbered_rows(text, lines.form, place=mends.label), header=header)
+    first = next(found, None)
+    if first is None:
+        return
+    width = len(first[1])
+    if header:
+        lines.write(first[1], title, width=width)
+    else:
+        found = chain([first], found)
+    for cells, why in _wanted(found, rows):
+        lines.write(cells, reason_of(why, title=title, header=header), width=width)
+
+
+def _wanted(
+    found: Iterator[NumberedCells], rows: Iterable[tuple[int, str]]
+) -> Iterator[tuple[list[str], str]]:
+    """Walk both in step; a line that has several reasons comes once."""
+    wanted = iter(rows)
+    place, why = next(wanted, (0, ""))
+    for at, cells in found:
+        whys: list[str] = []
+        while place and place <= at:
+            if place == at and why not in whys:
+                whys.append(why)
+            place, why = next(wanted, (0, ""))
+        if whys:
+            yield cells, "; ".join(whys)

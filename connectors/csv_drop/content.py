@@ -1,0 +1,35 @@
+"""The text of one version of a file: a private copy, unpacked, found sound and decoded."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, TextIO
+
+from connectors.csv_drop.soundness import sound_codec
+from connectors.csv_drop.staging import staged
+from connectors.csv_drop.table import decoded
+from connectors.csv_drop.unpacking import unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connectors.csv_drop.folder import Folder
+    from connectors.csv_drop.history import Version
+    from connectors.csv_drop.options import CsvFormat
+
+
+@contextlib.contextmanager
+def text_of(folder: Folder, version: Version, form: CsvFormat) -> Iterator[tuple[TextIO, str]]:
+    """Lend the text of a file, and the name of the codec that reads it.
+
+    Raises SourceUnreachable if the file is not what it was when it was listed, SourceUnreadable or
+    SourceMisconfigured if it is no text as configured.
+    """
+    name = version.order.name
+    with (
+        staged(folder, name, version.sha256) as copy,
+        unpacked(copy, most=form.max_bytes, place=name) as content,
+    ):
+        codec = sound_codec(content, form.encoding, place=name)
+        with decoded(content, codec) as text:
+            yield text, codec
