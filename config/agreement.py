@@ -228,6 +228,12 @@ def _sql(source: Tree, path: KeyPath) -> Iterator[Complaint]:
             "is missing beside full_schedule",
             "Add the query that reads everything, or take full_schedule out.",
         )
+    if "query" not in source and "full_query" not in source:
+        yield Complaint(
+            (*path, "query"),
+            "is missing, and so are full_query and preset",
+            "Write the query that states what changed, full_query for everything, or a preset.",
+        )
     kind, overlap = source.get("cursor_type"), source.get("overlap", 0)
     if kind == "integer" and isinstance(overlap, str) and not overlap.isdecimal():
         yield Complaint(
@@ -235,8 +241,8 @@ def _sql(source: Tree, path: KeyPath) -> Iterator[Complaint]:
             "is a duration, but the cursor is an integer",
             "Write a number: how far to go back before the last cursor.",
         )
-    if kind == "text" and overlap not in {0, "0", "0s"}:
-        yield Complaint((*path, "overlap"), "does not fit a text cursor", "Take it out.")
+    if kind in {"text", "rowversion"} and overlap not in {0, "0", "0s"}:
+        yield Complaint((*path, "overlap"), f"does not fit a {kind} cursor", "Take it out.")
 
 
 def _unused_lists(settings: Settings) -> Iterator[Complaint]:
@@ -277,7 +283,12 @@ def _idle_keys(source: Source, path: KeyPath) -> Iterator[Complaint]:
     if isinstance(source, CsvSource) and source.units and source.columns.unit_type is None:
         remedy = "Set columns.unit_type, or take the units out."
         yield Complaint((*path, "units"), "have no effect without a unit column", remedy)
-    if isinstance(source, SqlSource) and _full(source) and source.full_schedule is None:
+    if (
+        isinstance(source, SqlSource)
+        and source.query
+        and _full(source)
+        and not source.full_schedule
+    ):
         remedy = 'Set full_schedule, such as "30 3 * * *"; else it runs first and with --full.'
         yield Complaint((*path, "full_query"), "has no schedule", remedy)
 

@@ -24,18 +24,9 @@ Pattern = tuple[str, ...]
 LATER: dict[Pattern, str] = {
     # one line per key of the documentation that is not built yet; building it deletes its line
     ("omnitron", "unknown_products"): "leaving unknown products out of the exit code",
-    ("sources", "*", "stale_after"): "an alarm when nothing was read for long",
-    ("sources", "*", "preset"): "queries ready-made for an ERP",
     ("sources", "*", "columns", "sold_quantity_unreported"): "reading sold_quantity_unreported",
     ("sources", "*", "columns", "extra_field"): "reading extra_field",
-    ("sources", "*", "rules", "max_reject_ratio"): "a limit for rejected rows",
-    ("sources", "*", "guard", "while_held"): "letting decreases through while a pull is held",
-    ("sources", "*", "guard", "expires"): "discarding a held pull after a time",
-    ("retention",): "deleting old history",
     ("alerts",): "alerts",
-}
-LATER_VALUES: dict[tuple[Pattern, str], str] = {
-    (("sources", "*", "cursor_type"), "rowversion"): "the cursor type rowversion",
 }
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from config import agreement, lines
+from config import agreement, lines, presets
 from config.complaints import complaints
 from config.environment import Overlay, overlay, variables
-from config.keys import LATER, LATER_VALUES, Key, Pattern, catalogue
+from config.keys import LATER, Key, Pattern, catalogue
 from config.problem import Complaint, ConfigurationError, KeyPath, Problem, refusal
 from config.secret import Secret, readable_by_everybody
 from config.settings import Settings
@@ -33,7 +33,8 @@ class Loaded:
     """A usable configuration and where it comes from.
 
     path: the file, None where the environment alone configures. folder: relative paths count from
-    it. origins: dotted key -> ``default``, ``stocksync.toml line 12`` or ``environment NAME``.
+    it. origins: dotted key -> ``default``, ``stocksync.toml line 12``, ``environment NAME`` or
+    ``preset NAME``.
     """
 
     settings: Settings
@@ -57,6 +58,7 @@ class _Draft:
     lines: Mapping[KeyPath, int]
     names: dict[KeyPath, str]
     keys: dict[Pattern, Key]
+    presets: dict[KeyPath, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -64,6 +66,8 @@ class _Draft:
         """Where exactly this key was set, None if it was not."""
         if path in self.names:
             return f"environment {self.names[path]}"
+        if path in self.presets:
+            return f"preset {self.presets[path]}"
         return f"{self.label} line {self.lines[path]}" if path in self.lines else None
 
     def place(self, path: KeyPath) -> str:
@@ -107,6 +111,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Loaded:
     draft = _draft(file, environ, cwd)
     draft.refuse(_take_later(draft))
     _take_secrets(draft)
+    draft.refuse(presets.fill(draft.tree, draft.presets))
     draft.refuse(agreement.mistakes(draft.tree))
     settings = _validated(draft)
     if settings is None or draft.problems:
@@ -166,11 +171,6 @@ def _take_later(draft: _Draft) -> list[Complaint]:
         for path, table in _matching(draft.tree, pattern):
             found.append(_not_yet(path, feature))
             del table[path[-1]]
-    for (pattern, value), feature in LATER_VALUES.items():
-        for path, table in _matching(draft.tree, pattern):
-            if table[path[-1]] == value:
-                found.append(_not_yet(path, feature))
-                del table[path[-1]]
     return found
 
 
@@ -259,7 +259,7 @@ def _sorted(problems: list[Problem]) -> list[Problem]:
 
 
 def _origins(draft: _Draft, settings: Settings) -> dict[str, str]:
-    known = [*draft.lines, *draft.names]
+    known = [*draft.lines, *draft.names, *draft.presets]
     set_at = {draft.dotted(path): origin for path in known if (origin := draft.origin(path))}
     in_files = {
         key.removesuffix("_file"): origin for key, origin in set_at.items() if key.endswith("_file")

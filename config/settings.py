@@ -32,6 +32,7 @@ from config.values import (
     Ratio,
     SecretText,
     ShortText,
+    Size,
     Text,
     Thousands,
     Whole,
@@ -40,14 +41,23 @@ from config.values import (
     seconds,
 )
 from connectors.contract import Kind
-from worker.model import Duplicates, Expect, FirstPull, Missing, Negative, Rounding
+from worker.model import (
+    Duplicates,
+    Expect,
+    FirstPull,
+    Lookalikes,
+    Missing,
+    Negative,
+    Rounding,
+    WhileHeld,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEFAULT_EVERY = 60.0
-STARTS = {"timestamp": "1970-01-02", "integer": "0", "text": ""}
-OVERLAPS = {"timestamp": 120.0, "integer": 120.0, "text": 0.0}
+STARTS = {"timestamp": "1970-01-02", "integer": "0", "text": "", "rowversion": "0x0"}
+OVERLAPS = {"timestamp": 120.0, "integer": 120.0, "text": 0.0, "rowversion": 0.0}
 
 
 class Ready(enum.StrEnum):
@@ -86,6 +96,7 @@ class CursorType(enum.StrEnum):
     TIMESTAMP = "timestamp"
     INTEGER = "integer"
     TEXT = "text"
+    ROWVERSION = "rowversion"
 
 
 class Table(BaseModel):
@@ -150,6 +161,8 @@ class RuleTable(Table):
     negative: Negative = Negative.ZERO
     buffer: Whole = 0
     duplicates: Duplicates = Duplicates.REJECT
+    lookalikes: Lookalikes = Lookalikes.REJECT
+    max_reject_ratio: Ratio = 0.1
     minimum: Whole = 0
     maximum: Whole | None = None
 
@@ -164,7 +177,7 @@ class SkuRuleTable(Table):
 
 
 class GuardTable(Table):
-    """What holds a pull before its first write. Ratios 0 … 1, zero_window in seconds."""
+    """What holds a pull before its first write. Ratios 0 … 1, zero_window, expires in seconds."""
 
     first_pull: FirstPull = FirstPull.HOLD
     max_change_ratio: Ratio = 0.5
@@ -172,6 +185,8 @@ class GuardTable(Table):
     zero_window: Duration = 3_600.0
     min_row_ratio: Ratio = 0.5
     ignore_below: Whole = 50
+    while_held: WhileHeld = WhileHeld.NOTHING
+    expires: Annotated[Duration, Field(ge=60)] = 86_400.0
 
 
 class _Source(Table):
@@ -184,6 +199,7 @@ class _Source(Table):
     )
     stock_list: Positive | None = None
     missing: Missing = Missing.KEEP
+    stale_after: Annotated[Duration, Field(ge=60)] | None = None
     units: dict[Text, Literal["qty", "kg"]] = Field(default_factory=dict)
     sku_rules: Annotated[tuple[SkuRuleTable, ...], Field(max_length=50)] = ()
     rules: RuleTable = RuleTable()
@@ -230,6 +246,8 @@ def _start(value: object, info: ValidationInfo) -> str:
             dt.datetime.fromisoformat(text)
         elif kind is CursorType.INTEGER:
             int(text[:40])
+        elif kind is CursorType.ROWVERSION:
+            int(text[:18], 16)
     except ValueError:
         remedy = 'Write a timestamp like "2026-01-31", or a number where the cursor is an integer.'
         raise mistake("does not fit cursor_type", remedy) from None
@@ -243,7 +261,9 @@ class SqlSource(_Source):
     url: DatabaseUrl
     username: Text | None = None
     password: SecretText | None = None
-    query: Text
+    preset: Text | None = None
+    preset_options: dict[Text, str] = Field(default_factory=dict)
+    query: Text | None = None
     cursor_type: CursorType = CursorType.TIMESTAMP
     start: Annotated[str, BeforeValidator(_start)] = Field(
         default_factory=lambda given: STARTS[given.get("cursor_type", "timestamp")]
@@ -254,6 +274,7 @@ class SqlSource(_Source):
     timezone: Zone | None = None
     full_query: Text | None = None
     full_schedule: Cron | None = None
+    isolation: Literal["read committed", "repeatable read", "snapshot"] | None = None
 
     @property
     def absences(self) -> int:
@@ -263,6 +284,15 @@ class SqlSource(_Source):
 
 Source = CsvSource | SqlSource
 """Any configured source, told apart by its ``type``."""
+
+
+class RetentionTable(Table):
+    """How long things are kept, in seconds, and how many bytes must stay free on our disks."""
+
+    history: Annotated[Duration, Field(ge=3_600)] = 30 * 86_400.0
+    failures: Annotated[Duration, Field(ge=3_600)] = 180 * 86_400.0
+    files: Annotated[Duration, Field(ge=60)] = 14 * 86_400.0
+    min_free: Size = 1_000_000_000
 
 
 class Log(Table):
@@ -285,6 +315,7 @@ class Settings(Table):
     stock_lists: dict[Text, Positive] = Field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
     sources: tuple[Annotated[Source, Field(discriminator="type")], ...] = ()
+    retention: RetentionTable = RetentionTable()
     log: Log = Log()
 
     @property

@@ -7,23 +7,30 @@ the repository is `example()` written down.
 from __future__ import annotations
 
 import os
+import textwrap
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from config.loading import FILE_NAME
 from config.problem import refusal
+from connectors import presets
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from connectors.presets import Preset
+
 TEMPLATES: dict[str, tuple[str, ...]] = {"csv": ("drop", "var"), "sql": ("var",)}
-"""The templates, each with the folders that its text names."""
+"""The templates beside those of presets, each with the folders that its text names."""
 
 
 def text_of(template: str) -> str:
     """Return the text of a template; raises ConfigurationError for an unknown one."""
+    preset = presets.load(template)
+    if preset is not None:
+        return _piece("head") + _of_preset(preset) + _piece("tail")
     if template not in TEMPLATES:
-        known = " or ".join(TEMPLATES)
+        known = f"{' or '.join(TEMPLATES)}, or a preset: {', '.join(presets.names())}"
         raise refusal("--template", "there is no such template in this version", f"Choose {known}.")
     return _piece("head") + _piece(template) + _piece("tail")
 
@@ -53,7 +60,35 @@ def write_template(folder: Path, template: str = "csv", *, name: str = FILE_NAME
     except OSError as error:
         message = f"the configuration cannot be written ({error.strerror})"
         raise refusal(str(file), message, "Choose a folder that this user may write to.") from None
-    return [file, *_make(folder, TEMPLATES[template])]
+    return [file, *_make(folder, TEMPLATES.get(template, TEMPLATES["sql"]))]
+
+
+def _of_preset(preset: Preset) -> str:
+    """Write a source with a preset, its limits as remarks, and the usual rules and guard."""
+    limits = [
+        line
+        for limit in preset.cannot_see
+        for line in textwrap.wrap(limit, 94, initial_indent="# - ", subsequent_indent="#   ")
+    ]
+    chosen = [f'{each.name} = "{each.default or each.example}"' for each in preset.options]
+    meanings = [f"# {each.name}: {each.meaning}" for each in preset.options]
+    _, mark, rules = _piece("sql").partition("[sources.rules]")
+    lines = [
+        _remarked("[[sources]]", f"{preset.title}; it is only read"),
+        'name = "erp"',
+        'type = "sql"',
+        _remarked(f'preset = "{preset.name}"', "what a key here says goes before the preset"),
+        *limits,
+        *meanings,
+        *([f"preset_options = {{ {', '.join(chosen)} }}"] if chosen else []),
+        f'url = "{preset.url}"',
+        _remarked('username = "stocksync"', "the password: STOCKSYNC_SOURCES__ERP__PASSWORD"),
+    ]
+    return "\n".join(lines) + "\n\n" + mark + rules
+
+
+def _remarked(line: str, remark: str) -> str:
+    return f"{line:<48}# {remark}"
 
 
 def _make(folder: Path, names: tuple[str, ...]) -> list[Path]:

@@ -17,6 +17,7 @@ from config.logs import configure_logs
 from config.plans import channel_plan, instance, source_plan, target_plan
 from config.secret import mask_url
 from config.settings import CsvSource
+from connectors import presets
 from connectors.csv_drop import (
     After,
     CsvColumns,
@@ -27,7 +28,7 @@ from connectors.csv_drop import (
     OrderBy,
     Ready,
 )
-from connectors.sql_erp import CursorType, SqlErp, SqlOptions
+from connectors.sql_erp import CursorType, Isolation, SqlErp, SqlOptions
 from worker.confirm import Watcher
 from worker.deliver import Courier
 from worker.errors import UsageError
@@ -129,7 +130,7 @@ class Service:
     def _register(self, connection: Connection) -> None:
         if self.ledger.sqlite:
             SqliteClock().anchor(connection)  # once per boot, so that all processes read one clock
-        sources.register(connection, self.sources)
+        sources.register(connection, self.sources, now=self.ledger.now(connection))
         channels.register(connection, [channel.id for channel in self.channels])
 
     def turn(self, name: str, *, full: bool = False, actor: str | None = None) -> Turn:
@@ -140,6 +141,7 @@ class Service:
             plan=self.source(name),
             full=full,
             actor=actor,
+            min_free=self.loaded.settings.retention.min_free,
             stopped=self.stopped,
         )
 
@@ -280,6 +282,7 @@ def _connector(source: Source, timezone: str) -> Connector:
                 after=After(source.after),
             )
         )
+    preset = presets.load(source.preset) if source.preset else None
     return SqlErp(
         SqlOptions(
             name=source.name,
@@ -292,6 +295,8 @@ def _connector(source: Source, timezone: str) -> Connector:
             overlap=source.overlap,
             timezone=source.timezone or timezone,
             full_query=source.full_query,
+            isolation=Isolation(source.isolation) if source.isolation else None,
+            cannot_see=preset.cannot_see if preset else (),
         )
     )
 

@@ -114,10 +114,6 @@ def test_a_key_that_is_not_built_yet_is_refused_as_such(
     assert "not built yet" in only(tmp_path, text)
 
 
-def test_a_cursor_by_rowversion_is_not_built_yet(tmp_path: Path) -> None:
-    assert "not built yet" in only(tmp_path, TOP + ERP + 'cursor_type = "rowversion"\n')
-
-
 @pytest.mark.parametrize(
     ("text", "place"),
     [

@@ -8,7 +8,9 @@ import pytest
 
 from config.loading import load
 from config.problem import ConfigurationError
+from config.settings import SqlSource
 from config.template import TEMPLATES, example, write_template
+from connectors import presets
 
 EXAMPLE = Path(__file__).parents[2] / "stocksync.example.toml"
 
@@ -31,6 +33,25 @@ def test_every_template_loads_as_it_is(tmp_path: Path, template: str) -> None:
     assert load(file, {}, tmp_path).warnings == ()
     assert folders == [tmp_path / "new" / name for name in TEMPLATES[template]]
     assert all(folder.is_dir() for folder in folders)
+
+
+@pytest.mark.parametrize("preset", presets.names())
+def test_the_template_of_a_preset_loads_and_says_what_it_cannot_see(
+    tmp_path: Path, preset: str
+) -> None:
+    file, *folders = write_template(tmp_path / "new", preset)
+    loaded = load(file, {}, tmp_path)
+    (source,) = loaded.settings.sources
+    found = presets.load(preset)
+    assert found
+    assert isinstance(source, SqlSource)
+    assert source.full_query
+    assert "{" not in source.full_query
+    assert loaded.origins["sources.erp.full_query"] == f"preset {preset}"
+    assert loaded.warnings == ()
+    assert found.cannot_see[0].split()[0] in file.read_text("utf-8")
+    assert max(map(len, file.read_text("utf-8").splitlines())) < 140
+    assert folders == [tmp_path / "new" / "var"]
 
 
 def test_the_commented_source_of_the_example_loads_when_it_is_uncommented(tmp_path: Path) -> None:

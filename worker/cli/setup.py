@@ -24,7 +24,7 @@ _MARKS = {"ok": "✓", "warning": "!", "error": "✗"}
 def init(
     context: typer.Context,
     *,
-    template: Annotated[str, typer.Option(help="csv or sql.")] = "csv",
+    template: Annotated[str, typer.Option(help="csv, sql, or a preset such as odoo.")] = "csv",
 ) -> ExitCode:
     """Write a commented configuration and its folders; never overwrites."""
     from config.template import write_template
