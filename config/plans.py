@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from config.settings import Channel, Settings, Source
 
 ROW_TO_LEVEL = (
-    "format", "columns", "query", "full_query", "units", "sku_rules", "rules", "stock_list",
+    "format", "columns", "skip_rows_where", "query", "full_query", "units", "sku_rules", "rules", "stock_list",
 )  # fmt: skip
 """The keys of a source that decide how a row becomes a level, beside `missing`."""
 
@@ -34,6 +34,7 @@ def source_plan(settings: Settings, source: Source) -> SourcePlan:
         full_cron=None if isinstance(source, CsvSource) else source.full_schedule,
         timezone=settings.timezone,
         absences=source.absences,
+        stale_after=source.stale_after,
         sku_rules=tuple(SkuRule(**dict(rule)) for rule in source.sku_rules),
     )
 

@@ -34,6 +34,7 @@ NAME_TIMES = frozenset("YymdjHMSf")
 CRON_FIELDS = 5
 MAX_SECONDS = 10 * 365 * UNITS["d"]
 MAX_PORT = 65_535
+SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _WEB = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d+)?(?:[/?#]\S*)?\Z")
 APART = "Give the user name and the password apart, the password in the environment or a file."
 
@@ -53,6 +54,15 @@ def seconds(value: object) -> float:
     if result > MAX_SECONDS:
         raise mistake("is too long", "Ten years is the longest duration.")
     return result
+
+
+def size(value: object) -> int:
+    """Read a size: a number of bytes, or text such as "500KB", "200MB", "1GB"."""
+    found = re.fullmatch(r"(\d{1,18})\s?([KMGT]?B)?", str(value).strip(), re.IGNORECASE)
+    if isinstance(value, bool) or found is None:
+        raise mistake("is not a size", 'Write bytes, or text like "500KB", "200MB", "1GB".')
+    number, unit = found.groups()
+    return int(number) * SIZES[(unit or "").upper()]
 
 
 def name_time(value: str) -> str:
@@ -261,6 +271,9 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 
 Period = Annotated[float, BeforeValidator(seconds), Field(ge=0.1)]
 """Seconds, long enough to be repeated."""
+
+Size = Annotated[int, BeforeValidator(size)]
+"""Bytes."""
 
 NameTime = Annotated[str, AfterValidator(name_time)]
 

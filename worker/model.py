@@ -173,6 +173,20 @@ class Duplicates(enum.StrEnum):
     SUM = "sum"
 
 
+class Lookalikes(enum.StrEnum):
+    """What becomes of two SKUs of one pull that differ only in case, blanks or composition."""
+
+    REJECT = "reject"  # neither is raised
+    ALLOW = "allow"  # they are two products
+
+
+class WhileHeld(enum.StrEnum):
+    """What of a held pull is applied before a person decides."""
+
+    NOTHING = "nothing"
+    DECREASES = "decreases"  # what lowers a level without reaching zero
+
+
 class Missing(enum.StrEnum):
     """What becomes of a key that a snapshot no longer states."""
 
@@ -203,7 +217,9 @@ class Rules:
     negative: Negative = Negative.ZERO
     buffer: int = 0
     duplicates: Duplicates = Duplicates.REJECT
+    lookalikes: Lookalikes = Lookalikes.REJECT
     missing: Missing = Missing.KEEP
+    max_reject_ratio: float = 0.1
     minimum: int = 0
     maximum: int | None = None
 
@@ -212,7 +228,7 @@ class Rules:
 class SkuRule:
     """One step from the SKU of a source to Omnitron's: exactly one of the three is set.
 
-    match: a regular expression that must fit the whole SKU; replace: what stands in its place, which
+    match: a regular expression that must fit the whole SKU; replace: what takes its place, which
     may name its groups.
     """
 
@@ -224,7 +240,10 @@ class SkuRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """The limits that hold a pull (`design.md` §4.6). Ratios are 0 … 1, zero_window in seconds."""
+    """The limits that hold a pull (`design.md` §4.6). Ratios are 0 … 1.
+
+    zero_window, expires (a held pull is dropped and read again) in seconds.
+    """
 
     first_pull: FirstPull = FirstPull.HOLD
     max_change_ratio: float = 0.5
@@ -232,6 +251,8 @@ class Guard:
     zero_window: float = 3600.0
     min_row_ratio: float = 0.5
     ignore_below: int = 50
+    while_held: WhileHeld = WhileHeld.NOTHING
+    expires: float = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +263,7 @@ class SourcePlan:
     units: unit as written -> ``qty`` or ``kg``. every: seconds, or None where `cron` is set.
     final: the fingerprint covers everything that decides how a row becomes a level.
     absences: how many successive different snapshots must lack a key before it is gone.
+    stale_after: seconds without anything read after which the source is stale; None: never.
     """
 
     name: str
@@ -256,6 +278,7 @@ class SourcePlan:
     full_cron: str | None
     timezone: str
     absences: int = 1
+    stale_after: float | None = None
     sku_rules: tuple[SkuRule, ...] = ()
 
 
@@ -379,9 +402,13 @@ class ListCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullCounts:
-    """What one pull read and what it means; rows, then levels, and per stock list."""
+    """What one pull read and what it means; rows, then levels, and per stock list.
+
+    passing: levels that only sink, and not to zero, so that they may go while the rest is held.
+    """
 
     read: int = 0
     rejected: int = 0
     foreign: int = 0
+    passing: int = 0
     lists: dict[int, ListCounts] = field(default_factory=dict)

@@ -32,6 +32,8 @@ def test_the_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
         "zero_window": 3600,
         "min_row_ratio": 0.5,
         "ignore_below": 50,
+        "while_held": "nothing",
+        "expires": 86_400,
     }
     assert found.warnings == ()
 

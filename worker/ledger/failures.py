@@ -208,11 +208,14 @@ def close_matching(  # noqa: PLR0913 - every one narrows the choice, by name
     why: str,
     now: float,
     before_pull: int | None = None,
+    reasons: Sequence[str] | None = None,
 ) -> int:
-    """Close a source's failures of one kind, of any pull or of those before one."""
+    """Close a source's failures of one kind: of any pull, or of those before one; of any reason."""
     condition = (_table.c.source == source) & (_table.c.kind == kind) & _table.c.closed_at.is_(None)
     if before_pull is not None:
         condition &= _table.c.pull_id < before_pull
+    if reasons is not None:
+        condition &= _table.c.reason.in_(reasons)
     statement = update(_table).where(condition).values(closed_at=now, closed_why=why)
     return connection.execute(statement).rowcount
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sqlalchemy import delete, tuple_
+
 from worker.ledger import bulk, schema
 from worker.model import Key, Said
 
@@ -75,6 +77,16 @@ def contents_between(
     return bulk.tuples(connection, statement, tuple(arguments))
 
 
+def contents_after(
+    connection: Connection, source_id: int, part: tuple[int, str, str] | None, *, limit: int
+) -> list[tuple[Any, ...]]:
+    """As `contents_between`, of the next ``limit`` parts in order; None: from the first."""
+    condition = "source_id = ? AND NOT gone"
+    condition += "" if part is None else " AND (stock_list, sku, warehouse) > (?, ?, ?)"
+    statement = f"SELECT {_CONTENT} FROM part WHERE {condition} ORDER BY stock_list, sku, warehouse"
+    return bulk.tuples(connection, f"{statement} LIMIT {limit}", (source_id, *(part or ())))
+
+
 def contents_of(
     connection: Connection, source_id: int, keys: Iterable[tuple[int, str]]
 ) -> list[tuple[Any, ...]]:
@@ -99,6 +111,14 @@ def by_keys(
         part = Part._make(row)
         found.setdefault(part.key, []).append(part)
     return found
+
+
+def forget(connection: Connection, source_id: int, keys: Iterable[Key]) -> None:
+    """Delete what a source said of these keys: another one states them now."""
+    table = schema.part
+    for page in bulk.paged(sorted(keys), 1_000):
+        named = tuple_(table.c.stock_list, table.c.sku).in_(page)
+        connection.execute(delete(table).where((table.c.source_id == source_id) & named))
 
 
 def save(connection: Connection, source_id: int, parts: Sequence[Part]) -> None:

@@ -38,6 +38,7 @@ class Pull(NamedTuple):
     zeroed: int
     missing: int
     rejected: int
+    as_of: int | None
     first: bool
     backfill: bool
     pages: int

@@ -57,6 +57,7 @@ source = Table(
     _moment("next_at", nullable=False),
     _moment("next_full_at", nullable=False),
     _moment("last_success_at"),
+    _moment("read_at"),  # something was read, or the source was first configured
     Column("last_pull_id", _Number),
     Column("held_pull_id", _Number),
     Column("snapshot_pull_id", _Number),  # every part was stated by this pull at the latest
@@ -67,6 +68,7 @@ source = Table(
     _moment("paused_until"),
     _word("header"),  # JSON: the header seen first
     _word("device"),  # where the folder was last time
+    _word("intent"),  # adopt | retire: what a person wants of it, until it is done
     _word("lease_token"),
     _moment("lease_until"),
     sqlite_autoincrement=True,
@@ -90,6 +92,7 @@ pull = Table(
     _count("zeroed"),
     _count("missing"),
     _count("rejected"),
+    Column("as_of", _Number),  # the pull whose rejected rows these are, mended
     Column("first", Boolean(), nullable=False, server_default=false()),
     Column("backfill", Boolean(), nullable=False, server_default=false()),
     _count("pages"),
@@ -173,6 +176,7 @@ level = Table(
     Column("override_stock", Integer()),
     _moment("override_until"),
     _word("override_why"),
+    Column("vetted_stock", Integer()),  # that the guard let pass last, where it is not `stock`
     sqlite_with_rowid=False,
 )
 
@@ -182,6 +186,7 @@ _PARKED = text("park_reason IS NOT NULL")
 _PINNED = text("override_stock IS NOT NULL")
 _RETIRED = text("retired")
 _WITHHELD = text("withheld_until > 0")
+_UNVETTED = text("vetted_stock IS NOT NULL")
 
 
 def _partial(name: str, *columns: Column[object], where: object) -> Index:
@@ -195,6 +200,7 @@ _partial("ix_level_parked", level.c.park_reason, where=_PARKED)
 _partial("ix_level_pinned", level.c.override_until, where=_PINNED)
 _partial("ix_level_retired", level.c.source_id, where=_RETIRED)
 _partial("ix_level_withheld", level.c.source_id, where=_WITHHELD)
+_partial("ix_level_unvetted", level.c.source_id, where=_UNVETTED)
 Index("ix_level_owner", level.c.source_id, level.c.stock_list)
 Index("ix_level_remote", level.c.remote_pk)
 Index("ix_level_sku", level.c.sku)

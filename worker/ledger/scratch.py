@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from worker.model import PAGE_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from types import TracebackType
 
     Row = tuple[Any, ...]
@@ -84,6 +84,11 @@ class Scratch:
             kept = page[cut:]
         if kept:
             yield kept
+
+    def stated(self, skus: Collection[str]) -> set[str]:
+        """Those of ``skus`` that are among the rows."""
+        runs = map(self._run, self._runs)
+        return {row[1] for row in chain(self._rows, *runs) if row[1] in skus}
 
     def _spill(self) -> None:
         rows, self._rows = self._rows, []

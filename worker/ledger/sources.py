@@ -29,6 +29,7 @@ class Source(NamedTuple):
     next_at: float
     next_full_at: float
     last_success_at: float | None
+    read_at: float | None
     last_pull_id: int | None
     held_pull_id: int | None
     snapshot_pull_id: int | None
@@ -37,6 +38,7 @@ class Source(NamedTuple):
     trouble_reason: str | None
     trouble_since: float | None
     paused_until: float | None
+    intent: str | None
     lease_token: str | None
     lease_until: float | None
 
@@ -44,12 +46,26 @@ class Source(NamedTuple):
         """Whether a person paused it, and the pause is not over."""
         return self.paused_until is not None and self.paused_until > now
 
-    def state(self, now: float, *, fingerprint: str | None = None) -> SourceState:
+    def wants_all(self, fingerprint: str) -> bool:
+        """Whether what looks unchanged must be read all the same: for new rules, or new keys."""
+        return self.fingerprint not in {None, fingerprint} or self.intent == "adopt"
+
+    def stale(self, now: float, after: float | None) -> bool:
+        """Whether nothing was read for ``after`` seconds; None: that is no matter."""
+        return after is not None and self.read_at is not None and now - self.read_at > after
+
+    def state(
+        self, now: float, *, fingerprint: str | None = None, stale_after: float | None = None
+    ) -> SourceState:
         """The first state that fits; ``fingerprint``: of today's rules."""
         if self.paused(now):
             return SourceState.PAUSED
         if self.held_pull_id is not None:
             return SourceState.HELD
+        if self.trouble == SourceState.FAILING:
+            return SourceState.FAILING
+        if self.stale(now, stale_after):
+            return SourceState.STALE
         if self.trouble is not None:
             return SourceState(self.trouble)
         if fingerprint is not None and self.fingerprint not in {None, fingerprint}:
@@ -57,15 +73,20 @@ class Source(NamedTuple):
         return SourceState.ACTIVE
 
 
-def register(connection: Connection, names: Iterable[str]) -> None:
-    """Make the configured sources known, and retire the levels of those configured no longer."""
+def register(connection: Connection, names: Iterable[str], *, now: float | None = None) -> None:
+    """Make the configured sources known, and retire the levels of those configured no longer.
+
+    now: from when on a source that is configured anew is waited for.
+    """
     wanted = set(names)
     for row in connection.execute(select(_table.c.id, _table.c.name, _table.c.configured)).all():
         if row.configured != (row.name in wanted):
             _configure(connection, row.id, configured=not row.configured)
+            if not row.configured:
+                change(connection, row.id, read_at=now)
         wanted.discard(row.name)
     for name in sorted(wanted):
-        connection.execute(insert(_table).values(name=name, configured=True))
+        connection.execute(insert(_table).values(name=name, configured=True, read_at=now))
 
 
 def _configure(connection: Connection, source_id: int, *, configured: bool) -> None:

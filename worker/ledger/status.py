@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from worker.ledger import bulk, channels, failures, levels, pulls, schema, sources, target
-from worker.model import ConfirmState, LevelState
+from worker.model import ConfirmState, LevelState, SourceState
 from worker.planning import limiter
 from worker.planning.standing import (
     ChannelStanding,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from worker.model import TargetPlan
+    from worker.model import SourcePlan, TargetPlan
 
 _OWN = "NOT retired AND override_stock IS NULL"
 _FREE = f"{_OWN} AND park_reason IS NULL"
@@ -30,9 +30,9 @@ _CURSOR_LIMIT = 120
 
 
 def standing(
-    connection: Connection, fingerprints: Mapping[str, str], *, plan: TargetPlan, now: float
+    connection: Connection, plans: Mapping[str, SourcePlan], *, plan: TargetPlan, now: float
 ) -> Standing:
-    """Gather it. fingerprints: of today's rules, by configured source."""
+    """Gather it. plans: of the configured sources, by name; plan: of the target."""
     of_channels = _channels(connection)
     row = limiter.recovered(_target(connection, now), plan=plan, now=now)
     return Standing(
@@ -45,10 +45,7 @@ def standing(
             for state in ConfirmState
         },
         open_failures=failures.open_count(connection),
-        sources=[
-            _source(connection, name, fingerprint, now)
-            for name, fingerprint in sorted(fingerprints.items())
-        ],
+        sources=[_source(connection, of_source, now) for _, of_source in sorted(plans.items())],
         channels=of_channels,
         target=TargetStanding(
             state=row.state,
@@ -123,15 +120,17 @@ def _oldest_due(connection: Connection) -> float | None:
     return None if found is None else float(found)
 
 
-def _source(connection: Connection, name: str, fingerprint: str, now: float) -> SourceStanding:
-    row = sources.named(connection, name) or sources.unseen(name)
+def _source(connection: Connection, plan: SourcePlan, now: float) -> SourceStanding:
+    row = sources.named(connection, plan.name) or sources.unseen(plan.name)
     last = None if row.last_pull_id is None else pulls.numbered(connection, row.last_pull_id)
     held = None if row.held_pull_id is None else pulls.numbered(connection, row.held_pull_id)
+    state = row.state(now, fingerprint=plan.fingerprint, stale_after=plan.stale_after)
+    trouble_since = row.trouble_since if row.trouble is not None else None
     return SourceStanding(
-        name=name,
-        state=row.state(now, fingerprint=fingerprint),
+        name=plan.name,
+        state=state,
         reason=held.reason if held is not None else row.trouble_reason,
-        since=row.trouble_since if row.trouble is not None else None,
+        since=row.read_at if state is SourceState.STALE else trouble_since,
         cursor=cursor_text(row.checkpoint),
         next_at=row.next_at or None,
         last_success_at=row.last_success_at,

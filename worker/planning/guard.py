@@ -48,6 +48,11 @@ def reasons_to_hold(weighed: Weighed, guard: Guard) -> list[str]:
     ]
 
 
+def expired(held_at: float, *, now: float, guard: Guard) -> bool:
+    """Whether a pull has been held for so long that it is dropped and read again."""
+    return now - held_at > guard.expires
+
+
 def _by_kind(weighed: Weighed, guard: Guard) -> Iterator[str]:
     if weighed.first and guard.first_pull is FirstPull.HOLD:
         yield 'it is the first pull of this source (guard.first_pull = "hold")'

@@ -52,6 +52,7 @@ class Level(NamedTuple):
     override_stock: int | None = None
     override_until: float | None = None
     override_why: str | None = None
+    vetted_stock: int | None = None
 
     @property
     def key(self) -> Key:
@@ -120,6 +121,11 @@ def stated(
     if level.park_reason != UNKNOWN_PRODUCT:
         moved = moved._replace(park_reason=None, parked_at=None)
     return _raised(moved, now=now, backfill=backfill)
+
+
+def sinks(level: Level, value: Value) -> bool:
+    """Whether a value lowers a level without reaching zero, in the same unit."""
+    return 0 < value.stock < level.stock and value.unit_type == level.unit_type
 
 
 def resent(level: Level, *, now: float) -> Level:

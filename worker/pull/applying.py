@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from worker.ledger import failures, levels, parts, pulls, sources
 from worker.ledger.failures import NewFailure, identity_of
 from worker.ledger.parts import Part
 from worker.model import FailureKind, Key, PullStatus, Rank, Said
-from worker.planning.levels import MISSING_IN_SOURCE, created, parked, stated
+from worker.planning.levels import MISSING_IN_SOURCE, created, parked, sinks, stated
 from worker.planning.rules import Broken, level_value
 
 if TYPE_CHECKING:
@@ -25,19 +26,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applier:
-    """Applies the pages of one pull. withhold: seconds that its levels wait for later files."""
+    """Applies the pages of one pull. withhold: seconds that its levels wait for later files.
+
+    easing: the pull is held, and only what lowers a level without reaching zero is applied.
+    """
 
     ledger: Ledger
     lease: Lease
     plan: SourcePlan
     pull: Pull
     withhold: float = 0.0
+    easing: bool = False
 
     def run(self) -> None:
         """Apply what is left of the pages, then end the pull. Raises LeaseLost."""
         for number in range(self.pull.pages_applied + 1, self.pull.pages + 1):
             self.lease.write(partial(self._page, number=number))
-        self.lease.write(self._end)
+        if not self.easing:
+            self.lease.write(self._end)
 
     def _end(self, connection: Connection) -> None:
         now = self.ledger.now(connection)
@@ -48,22 +54,53 @@ class Applier:
             status=PullStatus.APPLIED,
             ended_at=now,
         )
+        levels.vet(connection, self.pull.source_id)
+        failures.close_matching(
+            connection,
+            source=self.plan.name,
+            kind=FailureKind.SOURCE,
+            why="a pull was applied",
+            now=now,
+            reasons=("hold_expired",),
+        )
         if self.pull.kind == "snapshot":
             sources.change(
                 connection,
                 self.pull.source_id,
                 snapshot_pull_id=self.pull.id,
                 snapshot_rows=self.pull.read,
+                intent=None,
             )
 
     def _page(self, connection: Connection, *, number: int) -> None:
         now = self.ledger.now(connection)
-        rows = pulls.page(connection, self.pull.id, number)
-        keys = {Key(row.stock_list or 0, row.sku or "") for row in rows}
-        there = levels.by_keys(connection, keys, lock=True)
+        staged = pulls.page(connection, self.pull.id, number)
+        there = levels.by_keys(connection, set(map(_key, staged)), lock=True)
+        owners = self._other_owners(connection)
+        rows = [row for row in staged if self._applies(row, there.get(_key(row)), owners)]
+        keys = set(map(_key, rows))
         self._write_parts(connection, rows, keys)
         self._write_levels(connection, rows, keys, there, now)
         pulls.change(connection, self.pull.id, pages_applied=number)
+
+    def _other_owners(self, connection: Connection) -> frozenset[int]:
+        """Sources whose keys are not this one's to state."""
+        others = {source.id: source for source in sources.every(connection)}
+        me = others.pop(self.pull.source_id, None)
+        return frozenset() if me is not None and me.intent == "adopt" else frozenset(others)
+
+    def _applies(self, row: PullRow, level: Level | None, owners: frozenset[int]) -> bool:
+        """Whether a row is applied: not if its key became another's while the pull was held."""
+        if level is not None and level.source_id in owners:
+            return False
+        return not self.easing or self._eases(row, level)
+
+    def _eases(self, row: PullRow, level: Level | None) -> bool:
+        if level is None or row.after is None or row.before != level.stock:
+            return False
+        unit = self.plan.units.get(row.unit) if row.unit else level.unit_type
+        stated = level.value._replace(stock=row.after, unit_type=unit)
+        return row.change != "park" and sinks(level, stated)
 
     def _write_parts(self, connection: Connection, rows: list[PullRow], keys: set[Key]) -> None:
         known = {
@@ -92,6 +129,7 @@ class Applier:
         stated_parts = parts.by_keys(connection, self.pull.source_id, keys)
         to_park = {Key(r.stock_list or 0, r.sku or "") for r in rows if r.change == "park"}
         changed, broken, appeared = [], [], []
+        self._take_over(connection, [there[key] for key in keys if key in there])
         for key in sorted(keys):
             value = self._value(stated_parts.get(key, []))
             level = there.get(key)
@@ -110,6 +148,15 @@ class Applier:
             connection, self._unparked(appeared, there), why="newer value", now=now
         )
         failures.record(connection, broken, now=now)
+
+    def _take_over(self, connection: Connection, known: list[Level]) -> None:
+        """What the former owner said of keys that pass on counts no more."""
+        passing: dict[int, list[Key]] = defaultdict(list)
+        for level in known:
+            if level.source_id != self.pull.source_id:
+                passing[level.source_id].append(level.key)
+        for former, keys in sorted(passing.items()):
+            parts.forget(connection, former, keys)
 
     def _unparked(self, keys: list[Key], there: dict[Key, Level]) -> list[Key]:
         return [
@@ -139,6 +186,8 @@ class Applier:
         if level.source_id == source_id and level.pull_id > number:
             return level
         owned = level._replace(source_id=source_id, retired=False)
+        if self.easing and level.vetted_stock is None:
+            owned = owned._replace(vetted_stock=level.stock)
         if level.park_reason == MISSING_IN_SOURCE:  # it is stated again
             owned = owned._replace(park_reason=None, parked_at=None)
         after = stated(owned, value, pull_id=number, now=now, backfill=self.pull.backfill)
@@ -171,6 +220,10 @@ class Applier:
             sku=key.sku,
             pull_id=self.pull.id,
         )
+
+
+def _key(row: PullRow) -> Key:
+    return Key(row.stock_list or 0, row.sku or "")
 
 
 def _part_after(row: PullRow, before: Part | None, pull_id: int) -> Part:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from connectors.contract import Verdict
 from connectors.errors import ConnectorError, SourceUnreadable
-from worker.ledger import pulls, sources
-from worker.model import PullCounts, PullStatus
+from worker.ledger import sources
+from worker.model import PullCounts, PullStatus, WhileHeld
+from worker.pull.expiring import live_hold
 from worker.pull.step import PullReport
 from worker.pull.weighing import Scale
 
@@ -50,8 +51,8 @@ class Preview:
 
     @property
     def to_send(self) -> int:
-        """How many levels would have to go to Omnitron: none while it is held."""
-        return 0 if self.report.status == PullStatus.HELD else self.report.changed
+        """How many levels would have to go to Omnitron: while it is held what may pass, or none."""
+        return self.report.eased if self.report.status == PullStatus.HELD else self.report.changed
 
 
 def preview(turn: Turn) -> tuple[list[Preview], Sequence[Waiting]]:
@@ -63,7 +64,7 @@ def preview(turn: Turn) -> tuple[list[Preview], Sequence[Waiting]]:
     try:
         listing = turn.connector.look(
             source.checkpoint,
-            full=turn.full or source.fingerprint not in {None, turn.plan.fingerprint},
+            full=turn.full or source.wants_all(turn.plan.fingerprint),
             held=_held(turn, source),
         )
         return [_of(turn, source, offer) for offer in listing.offers], listing.waiting
@@ -124,16 +125,15 @@ def _source(turn: Turn) -> Source:
 
 
 def _held(turn: Turn, source: Source) -> Position | None:
-    if source.held_pull_id is None:
-        return None
     with turn.ledger.read() as connection:
-        held = pulls.numbered(connection, source.held_pull_id)
+        held = live_hold(connection, source, turn.plan, now=turn.ledger.now(connection))
     return None if held is None else held.position
 
 
 def _report(turn: Turn, offer: Offer, weighed: Weighing) -> PullReport:
     lists = weighed.counts.lists.values()
     status = PullStatus.APPLIED if weighed.found.pages else PullStatus.UNCHANGED
+    eases = turn.plan.guard.while_held is WhileHeld.DECREASES
     return PullReport(
         source=turn.plan.name,
         label=offer.label,
@@ -142,6 +142,7 @@ def _report(turn: Turn, offer: Offer, weighed: Weighing) -> PullReport:
         changed=sum(of.changed + of.created for of in lists),
         rejected=weighed.counts.rejected,
         missing=sum(of.missing for of in lists),
+        eased=weighed.counts.passing if weighed.reasons and eases else 0,
         reason="; ".join(weighed.reasons) or None,
     )
 

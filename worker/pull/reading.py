@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from connectors.contract import Chunk, Reject
 from worker.model import Negative, Said
+from worker.planning.lookalikes import Spellings
 from worker.planning.mapping import is_sku, sku_mapper
 from worker.planning.rules import judge
 from worker.pull.garbage import collected_rarely
@@ -50,10 +51,11 @@ class Rejects:
 
 @dataclass(slots=True)
 class Reading:
-    """What was read: number of rows, and the rejects."""
+    """What was read: number of rows, the rejects, and how the SKUs are written."""
 
     rows: int = 0
     rejects: Rejects = field(default_factory=Rejects)
+    spellings: Spellings = field(default_factory=Spellings)
 
 
 @collected_rarely()
@@ -77,6 +79,7 @@ def read_offer(
         scratch.add(_statements(chunk.rows, plan, stock_lists, reading.rejects))
         for reject in chunk.rejects:
             scratch.add(_marker(reject, plan, stock_lists, reading.rejects))
+        reading.spellings.note([row[0] for row in chunk.rows])
         on_chunk(reading.rows)
     return reading
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from connectors.contract import Offer, Reject
-    from worker.pull.comparing import BrokenKey, Comparison
+    from worker.pull.comparison import BrokenKey, Comparison
     from worker.pull.reading import Reading
 
 

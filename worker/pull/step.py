@@ -20,8 +20,12 @@ from worker.ledger.failures import NewFailure
 from worker.model import FailureKind, PullCounts, PullStatus
 from worker.planning.schedule import next_at
 from worker.pull.applying import Applier
+from worker.pull.easing import ease
+from worker.pull.expiring import expire
 from worker.pull.lease import SECONDS, Lease, require_running
+from worker.pull.owning import close_foreign, report_foreign
 from worker.pull.rejecting import reject_failures
+from worker.pull.room import NoRoom, require_room
 from worker.pull.waiting import note_waiting
 from worker.pull.weighing import Scale
 
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
     from worker.ledger.pulls import Pull, PullRow
     from worker.ledger.sources import Source
     from worker.model import SourcePlan
-    from worker.pull.comparing import Comparison
+    from worker.pull.comparison import Comparison
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +49,10 @@ BACKFILL_FROM = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullReport:
-    """How one pull ended, for the caller; error: what a person should read."""
+    """How one pull ended, for the caller; error: what a person should read.
+
+    eased: levels that were let through although the pull is held.
+    """
 
     source: str
     label: str
@@ -55,6 +62,7 @@ class PullReport:
     changed: int = 0
     rejected: int = 0
     missing: int = 0
+    eased: int = 0
     reason: str | None = None
     error: ConnectorError | None = None
 
@@ -71,13 +79,17 @@ class PullReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What one turn of a source works with. on_progress: label and rows so far."""
+    """What one turn of a source works with.
+
+    min_free: bytes that must be left on our own disks. on_progress: label and rows so far.
+    """
 
     ledger: Ledger
     connector: Connector
     plan: SourcePlan
     full: bool = False
     actor: str | None = None
+    min_free: int = 0
     on_progress: Callable[[str, int], None] = lambda _label, _rows: None
     stopped: Callable[[], bool] = lambda: False
 
@@ -122,12 +134,20 @@ class _Puller:
 
     def run(self) -> list[PullReport]:
         reports = self._finish_interrupted()
+        self._lease.write(self._expire)
+        ease(self._ledger, self._lease, self._plan, self._source().held_pull_id)
         try:
+            require_room(self._ledger, self._turn.min_free)
             reports += self._offers()
         except ConnectorError as error:
             reports.append(self._in_trouble(error))
         self._lease.write(self._end_turn)
         return reports
+
+    def _expire(self, connection: Connection) -> None:
+        source, now = self._named(connection), self._ledger.now(connection)
+        if expire(connection, source, self._plan, now=now):
+            log.error("hold_expired", source=self._plan.name, pull=source.held_pull_id)
 
     def _offers(self) -> list[PullReport]:
         """Take what is offered; look again after an unreadable one: it may have hidden others."""
@@ -164,9 +184,10 @@ class _Puller:
 
     def _round(self, *, full: bool) -> list[PullReport]:
         source = self._source()
-        rules_changed = source.fingerprint not in {None, self._plan.fingerprint}
         listing = self._connector.look(
-            source.checkpoint, full=full or rules_changed, held=self._held_position(source)
+            source.checkpoint,
+            full=full or source.wants_all(self._plan.fingerprint),
+            held=self._held_position(source),
         )
         self._waiting = listing.waiting
         passed = [offer for offer in listing.offers if offer.verdict is not Verdict.READ]
@@ -210,11 +231,13 @@ class _Puller:
         failures_found = reject_failures(
             self._plan.name, offer, pull_id, weighed.reading, weighed.found
         )
-        self._lease.write(
-            lambda connection: failures.record(
-                connection, failures_found, now=self._ledger.now(connection)
-            )
-        )
+
+        def report(connection: Connection) -> None:
+            now = self._ledger.now(connection)
+            failures.record(connection, failures_found, now=now)
+            report_foreign(connection, self._plan.name, pull_id, weighed.found, now=now)
+
+        self._lease.write(report)
         read = _Read(
             offer=offer,
             source=source,
@@ -232,14 +255,21 @@ class _Puller:
             self._supersede_held(connection, read.source)
             values = self._decided(read)
             pulls.change(connection, number, status=PullStatus.HELD, reason=reason, **values)
-            sources.change(connection, read.source.id, held_pull_id=number, last_pull_id=number)
+            sources.change(
+                connection,
+                read.source.id,
+                held_pull_id=number,
+                last_pull_id=number,
+                read_at=self._ledger.now(connection),
+            )
 
         superseded = self._held_position(read.source)
         self._lease.write(work)
         if superseded is not None:
             self._settle(superseded, Settlement.SUPERSEDED, "a newer snapshot took its place")
-        log.error("pull_held", source=self._plan.name, pull=number, reason=reason)
-        return self._report(read, PullStatus.HELD, reason)
+        eased = ease(self._ledger, self._lease, self._plan, number)
+        log.error("pull_held", source=self._plan.name, pull=number, reason=reason, eased=eased)
+        return replace(self._report(read, PullStatus.HELD, reason), eased=eased)
 
     def _apply(self, read: _Read, *, last: bool) -> PullReport:
         superseded = self._held_position(read.source)
@@ -298,6 +328,8 @@ class _Puller:
         }
 
     def _close_healed(self, connection: Connection, read: _Read, now: float) -> None:
+        snapshot = read.offer.kind is Kind.SNAPSHOT
+        close_foreign(connection, self._plan.name, read.found, complete=snapshot, now=now)
         applied = pulls.numbered(connection, read.pull_id)
         if applied is not None:
             close_outdated(connection, applied, self._plan.name, now=now)
@@ -341,7 +373,11 @@ class _Puller:
             if status is PullStatus.UNCHANGED:
                 checkpoint = dict(offer.checkpoint())
                 sources.change(
-                    connection, self._source_id, checkpoint=checkpoint, last_pull_id=number
+                    connection,
+                    self._source_id,
+                    checkpoint=checkpoint,
+                    last_pull_id=number,
+                    read_at=now,
                 )
             else:
                 checkpoint = dict(offer.checkpoint())
@@ -388,7 +424,7 @@ class _Puller:
         failure = NewFailure(
             kind=FailureKind.SOURCE,
             identity=self._plan.name,
-            reason="unreachable" if unreachable else "misconfigured",
+            reason=_reason_of(error),
             message=error.message,
             remedy=error.remedy,
             source=self._plan.name,
@@ -432,7 +468,12 @@ class _Puller:
             )
         sources.change(connection, source.id, **values)
         failures.close_matching(
-            connection, source=self._plan.name, kind=FailureKind.SOURCE, why="it works", now=now
+            connection,
+            source=self._plan.name,
+            kind=FailureKind.SOURCE,
+            why="it works",
+            now=now,
+            reasons=("unreachable", "misconfigured", "disk_full"),
         )
 
     def _end_turn(self, connection: Connection) -> None:
@@ -578,7 +619,13 @@ def decide_applying(
 ) -> None:
     """Decide a pull, in one transaction: its differences are durable, the checkpoint moves."""
     pulls.change(
-        connection, pull_id, status=PullStatus.APPLYING, decided_at=now, reason=None, **values
+        connection,
+        pull_id,
+        status=PullStatus.APPLYING,
+        decided_at=now,
+        reason=None,
+        pages_applied=0,
+        **values,
     )
     sources.change(
         connection,
@@ -588,7 +635,14 @@ def decide_applying(
         last_pull_id=pull_id,
         held_pull_id=None,
         last_success_at=now,
+        read_at=now,
     )
+
+
+def _reason_of(error: ConnectorError) -> str:
+    if isinstance(error, NoRoom):
+        return "disk_full"
+    return "unreachable" if isinstance(error, SourceUnreachable) else "misconfigured"
 
 
 def _changed(counts: PullCounts) -> int:

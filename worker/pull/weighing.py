@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import structlog
 
 from connectors.contract import Kind
 from worker.ledger import failures, levels, lists, pulls, sources
 from worker.ledger.scratch import Scratch
-from worker.model import FailureKind
+from worker.model import FailureKind, Lookalikes
 from worker.planning.guard import Weighed, reasons_to_hold
-from worker.pull.comparing import Comparer, Comparison, Scope, Watched
+from worker.pull.carrying import carried
+from worker.pull.comparing import Comparer
+from worker.pull.comparison import Comparison, Scope, Watched
 from worker.pull.reading import Reading, read_offer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from connectors.contract import Offer
     from worker.ledger import Ledger
     from worker.ledger.pulls import PullRow
     from worker.ledger.sources import Source
     from worker.model import PullCounts, SourcePlan
+
+log = structlog.get_logger(__name__)
 
 _WATCHED = 20_000
 
@@ -50,27 +56,35 @@ class Scale:
 
     def weigh(self, offer: Offer) -> Weighing:
         """Read ``offer`` to its end and weigh it. Raises what `Offer.chunks` raises."""
+        stock_lists = self._stock_lists()
         with Scratch() as scratch:
             reading = read_offer(
-                offer,
-                scratch,
-                plan=self.plan,
-                stock_lists=self._stock_lists(),
-                on_chunk=self.on_chunk,
+                offer, scratch, plan=self.plan, stock_lists=stock_lists, on_chunk=self.on_chunk
             )
-            comparer = Comparer(
-                self.ledger, self._scope(offer, reading), lambda _page, rows: self.stage(rows)
-            )
+            scope = self._scope(offer, reading, stock_lists)
+            scope = replace(scope, alike=self._alike(reading, scratch))
+            if scope.recompute:
+                for page in carried(self.ledger, self.source.id, scope.list_of):
+                    scratch.add(page)
+            comparer = Comparer(self.ledger, scope, lambda _page, rows: self.stage(rows))
             found = comparer.walk(scratch)
         counts = self._counts(reading, found)
-        reasons = self._reasons(offer, counts, differs=found.pages > 0)
+        reasons = self._reasons(offer, counts, found)
         return Weighing(reading=reading, found=found, counts=counts, reasons=reasons)
 
     def _stock_lists(self) -> dict[str, int]:
         with self.ledger.read() as connection:
             return {**lists.by_code(connection), **self.plan.stock_lists}
 
-    def _scope(self, offer: Offer, reading: Reading) -> Scope:
+    def _alike(self, reading: Reading, scratch: Scratch) -> dict[str, str]:
+        if self.plan.rules.lookalikes is Lookalikes.ALLOW:
+            return {}
+        if reading.spellings.too_many:
+            log.info("lookalikes_not_sought", source=self.plan.name)
+        suspects = reading.spellings.suspects()
+        return reading.spellings.alike(scratch.stated(suspects) if suspects else ())
+
+    def _scope(self, offer: Offer, reading: Reading, stock_lists: Mapping[str, int]) -> Scope:
         snapshot = offer.kind is Kind.SNAPSHOT
         recompute = self.source.fingerprint not in {None, self.plan.fingerprint}
         with self.ledger.read() as connection:
@@ -83,9 +97,10 @@ class Scale:
             plan=self.plan,
             owners=owners,
             everything=snapshot or recompute,
-            missing=snapshot and not reading.rejects.unreadable_key,
+            missing=snapshot and _absence_counts(reading, self.plan),
             recompute=recompute,
             watched=Watched.of(watched),
+            stock_lists=stock_lists,
         )
 
     def _counts(self, reading: Reading, found: Comparison) -> PullCounts:
@@ -93,18 +108,29 @@ class Scale:
             known = levels.known_by_list(connection, self.source.id)
         return found.counts(read=reading.rows, rejected=reading.rejects.total, known=known)
 
-    def _reasons(self, offer: Offer, counts: PullCounts, *, differs: bool) -> list[str]:
-        guard = self.plan.guard
+    def _reasons(self, offer: Offer, counts: PullCounts, found: Comparison) -> list[str]:
+        guard, drift = self.plan.guard, found.drift
         with self.ledger.read() as connection:
             since = self.ledger.now(connection) - guard.zero_window
             zeroed = pulls.zeroed_since(connection, self.source.id, since)
             first = not pulls.ever_applied(connection, self.source.id)
+            unvetted = levels.unvetted_by_list(connection, self.source.id)
         weighed = Weighed(
             snapshot=offer.kind is Kind.SNAPSHOT,
-            first=first and differs,
+            first=first and found.pages > 0,
             rows=counts.read,
             rows_before=self.source.snapshot_rows,
-            lists=counts.lists,
+            lists={
+                number: replace(of, changed=of.changed + unvetted.get(number, 0) + drift[number])
+                for number, of in counts.lists.items()
+            },
             zeroed_before=zeroed,
         )
         return reasons_to_hold(weighed, guard)
+
+
+def _absence_counts(reading: Reading, plan: SourcePlan) -> bool:
+    """Whether what a snapshot lacks is gone; not so where too much of it could not be read."""
+    rejects = reading.rejects
+    few = rejects.total <= plan.rules.max_reject_ratio * reading.rows
+    return few and not rejects.unreadable_key

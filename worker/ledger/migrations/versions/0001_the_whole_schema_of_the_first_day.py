@@ -170,6 +170,7 @@ def upgrade() -> None:
     sa.Column('override_stock', sa.Integer(), nullable=True),
     sa.Column('override_until', sa.Double(), nullable=True),
     sa.Column('override_why', sa.Text(), nullable=True),
+    sa.Column('vetted_stock', sa.Integer(), nullable=True),
     sa.PrimaryKeyConstraint('stock_list', 'sku', name=op.f('pk_level')),
     sqlite_with_rowid=False
     )
@@ -182,6 +183,7 @@ def upgrade() -> None:
     op.create_index('ix_level_remote', 'level', ['remote_pk'], unique=False)
     op.create_index('ix_level_retired', 'level', ['source_id'], unique=False, sqlite_where=sa.text('retired'), postgresql_where=sa.text('retired'))
     op.create_index('ix_level_sku', 'level', ['sku'], unique=False)
+    op.create_index('ix_level_unvetted', 'level', ['source_id'], unique=False, sqlite_where=sa.text('vetted_stock IS NOT NULL'), postgresql_where=sa.text('vetted_stock IS NOT NULL'))
     op.create_index('ix_level_withheld', 'level', ['source_id'], unique=False, sqlite_where=sa.text('withheld_until > 0'), postgresql_where=sa.text('withheld_until > 0'))
     op.create_table('part',
     sa.Column('source_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -215,6 +217,7 @@ def upgrade() -> None:
     sa.Column('zeroed', sa.Integer(), server_default=sa.text('0'), nullable=False),
     sa.Column('missing', sa.Integer(), server_default=sa.text('0'), nullable=False),
     sa.Column('rejected', sa.Integer(), server_default=sa.text('0'), nullable=False),
+    sa.Column('as_of', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('first', sa.Boolean(), server_default=sa.false(), nullable=False),
     sa.Column('backfill', sa.Boolean(), server_default=sa.false(), nullable=False),
     sa.Column('pages', sa.Integer(), server_default=sa.text('0'), nullable=False),
@@ -255,6 +258,7 @@ def upgrade() -> None:
     sa.Column('next_at', sa.Double(), server_default=sa.text('0'), nullable=False),
     sa.Column('next_full_at', sa.Double(), server_default=sa.text('0'), nullable=False),
     sa.Column('last_success_at', sa.Double(), nullable=True),
+    sa.Column('read_at', sa.Double(), nullable=True),
     sa.Column('last_pull_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('held_pull_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('snapshot_pull_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
@@ -265,6 +269,7 @@ def upgrade() -> None:
     sa.Column('paused_until', sa.Double(), nullable=True),
     sa.Column('header', sa.Text(), nullable=True),
     sa.Column('device', sa.Text(), nullable=True),
+    sa.Column('intent', sa.Text(), nullable=True),
     sa.Column('lease_token', sa.Text(), nullable=True),
     sa.Column('lease_until', sa.Double(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_source')),

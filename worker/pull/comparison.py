@@ -1,0 +1,145 @@
+"""What a comparison looks at, and what it finds."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from worker.model import ListCounts, PullCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from worker.ledger.failures import Failure
+    from worker.ledger.sources import Source
+    from worker.model import Key, Said, SourcePlan
+    from worker.planning.levels import Level
+    from worker.planning.rules import Broken
+
+NAMED = 5
+"""So many keys of another owner are named as examples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenKey:
+    """A key whose statement cannot be applied, with the line that says so.
+
+    warehouse: "" where the level as a whole is broken.
+    """
+
+    key: Key
+    warehouse: str
+    place: int
+    said: Said
+    broken: Broken
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What a pull means: counts for the guard, and the keys that could not be made a level.
+
+    foreign: rows' keys per other owner, with the first of them; adopted: levels that pass to this
+    source; drift: what the guard must add to the changed levels because of those that were let
+    through while an earlier pull was held; passing: levels that sink without reaching zero.
+    """
+
+    per_list: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    foreign: dict[int, list[Key]] = field(default_factory=lambda: defaultdict(list))
+    foreign_counts: Counter[int] = field(default_factory=Counter)
+    adopted: Counter[int] = field(default_factory=Counter)
+    drift: Counter[int] = field(default_factory=Counter)
+    passing: int = 0
+    broken: list[BrokenKey] = field(default_factory=list)
+    broken_counts: Counter[str] = field(default_factory=Counter)
+    pages: int = 0
+    good_again: set[int] = field(default_factory=set)
+
+    def note_foreign(self, level: Level) -> None:
+        """Count a key that another source owns."""
+        self.foreign_counts[level.source_id] += 1
+        if len(self.foreign[level.source_id]) < NAMED:
+            self.foreign[level.source_id].append(level.key)
+
+    def counts(self, *, read: int, rejected: int, known: Mapping[int, int]) -> PullCounts:
+        """The counts as they are kept with the pull."""
+        names = sorted({*self.per_list, *known})
+        lists = {
+            number: ListCounts(
+                known=known.get(number, 0) + self.adopted[number],
+                **self.per_list.get(number, Counter()),
+            )
+            for number in names
+        }
+        return PullCounts(
+            read=read,
+            rejected=rejected + self.broken_counts.total(),
+            foreign=self.foreign_counts.total(),
+            passing=self.passing,
+            lists=lists,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """Numbers of open row failures: by (SKU, warehouse), or by key where a whole level failed."""
+
+    by_row: Mapping[tuple[str, str], list[int]]
+    by_key: Mapping[tuple[int, str], list[int]]
+
+    @classmethod
+    def of(cls, failures: Iterable[Failure]) -> Watched:
+        """Those that name a SKU; a row whose SKU could not be read never reads well again."""
+        by_row: dict[tuple[str, str], list[int]] = defaultdict(list)
+        by_key: dict[tuple[int, str], list[int]] = defaultdict(list)
+        for failure in failures:
+            if failure.sku is None:
+                continue
+            if failure.stock_list is not None and failure.warehouse is None:
+                by_key[failure.stock_list, failure.sku].append(failure.id)
+            else:
+                by_row[failure.sku, failure.warehouse or ""].append(failure.id)
+        return cls(by_row=by_row, by_key=by_key)
+
+    def about(self, stock_list: int, sku: str, warehouse: str) -> list[int]:
+        """The failures that a good row of this part heals."""
+        rows, keys = self.by_row.get((sku, warehouse)), self.by_key.get((stock_list, sku))
+        return [*(rows or ()), *(keys or ())]
+
+    def __bool__(self) -> bool:
+        return bool(self.by_row or self.by_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a comparison looks at.
+
+    everything: keys that were not stated are looked at too (a snapshot, or changed rules).
+    missing: whether absence may be believed. recompute: levels are made anew from their parts.
+    watched: open row failures, to be closed when what they are about reads well again.
+    stock_lists: warehouse -> list, as rows are read today. alike: SKU -> another that looks alike.
+    """
+
+    source: Source
+    plan: SourcePlan
+    owners: frozenset[int]
+    everything: bool
+    missing: bool
+    recompute: bool
+    watched: Watched
+    stock_lists: Mapping[str, int] = field(default_factory=dict)
+    alike: Mapping[str, str] = field(default_factory=dict)
+
+    def takes(self, level: Level) -> bool:
+        """Whether a key that another source owns passes to this one as soon as it states it."""
+        return self.source.intent == "adopt" or level.source_id not in self.owners
+
+    def moved(self, stock_list: int, warehouse: str) -> bool:
+        """Whether a known part counts for another stock list by today's rules."""
+        now = self.list_of(warehouse)
+        return now is not None and now != stock_list
+
+    def list_of(self, warehouse: str) -> int | None:
+        """The stock list of a warehouse, by today's rules."""
+        fixed = self.plan.stock_list
+        return fixed if fixed is not None else self.stock_lists.get(warehouse)

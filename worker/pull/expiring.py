@@ -1,0 +1,70 @@
+"""A held pull that nobody decides about: dropped after a time and read again, with an alarm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worker.ledger import failures, pulls, sources
+from worker.ledger.failures import NewFailure
+from worker.model import FailureKind, PullStatus
+from worker.planning.guard import expired
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from worker.ledger.pulls import Pull
+    from worker.ledger.sources import Source
+    from worker.model import SourcePlan
+
+HOLD_EXPIRED = "hold_expired"
+
+
+def live_hold(
+    connection: Connection, source: Source, plan: SourcePlan, *, now: float
+) -> Pull | None:
+    """The pull that is held and has not expired."""
+    held = _held(connection, source)
+    if held is None or expired(held.started_at, now=now, guard=plan.guard):
+        return None
+    return held
+
+
+def expire(connection: Connection, source: Source, plan: SourcePlan, *, now: float) -> bool:
+    """Drop the held pull if its time is over, and say so.
+
+    The checkpoint stays and no file is moved, so that the next look offers the same again.
+    """
+    held = _held(connection, source)
+    if held is None or not expired(held.started_at, now=now, guard=plan.guard):
+        return False
+    reason = f"nobody decided within {plan.guard.expires / 3600:g} h; it is read again"
+    pulls.decide(
+        connection,
+        held.id,
+        was=PullStatus.HELD,
+        status=PullStatus.DISCARDED,
+        reason=reason,
+        ended_at=now,
+    )
+    pulls.forget_rows(connection, held.id)
+    sources.change(connection, source.id, held_pull_id=None)
+    failures.record(connection, [_alarm(held, plan, reason)], now=now)
+    return True
+
+
+def _held(connection: Connection, source: Source) -> Pull | None:
+    if source.held_pull_id is None:
+        return None
+    return pulls.numbered(connection, source.held_pull_id)
+
+
+def _alarm(held: Pull, plan: SourcePlan, reason: str) -> NewFailure:
+    return NewFailure(
+        kind=FailureKind.SOURCE,
+        identity=plan.name,
+        reason=HOLD_EXPIRED,
+        message=f"pull {held.id} ({held.label}) was held, and {reason}",
+        remedy=f"decide about what is held now: stocksync pulls --source {plan.name}",
+        source=plan.name,
+        pull_id=held.id,
+    )

@@ -1,0 +1,206 @@
+"""One key of a pull: what its rows state, what would become of its level, what speaks against it.
+
+Rows are tuples in the order of `worker.ledger.scratch.Stated`; known rows end after the seventh.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from worker.ledger.pulls import PullRow
+from worker.model import Said
+from worker.planning.differences import Statement, plan_key
+from worker.planning.levels import sinks
+from worker.planning.rules import Broken, resolve
+from worker.pull.carrying import CARRIED
+from worker.pull.comparison import BrokenKey
+from worker.pull.reading import KEPT_PER_REASON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from worker.model import Key
+    from worker.planning.differences import KeyPlan
+    from worker.planning.levels import Level
+    from worker.pull.comparison import Comparison, Scope
+
+    Row = tuple[Any, ...]
+
+
+class KeyJudge:
+    """Judges key after key, and counts what it finds."""
+
+    def __init__(self, scope: Scope, found: Comparison) -> None:
+        self._scope = scope
+        self._found = found
+
+    def rows(
+        self,
+        key: Key,
+        stated: list[Row],
+        known: list[Row],
+        level: Level | None,
+        absent: Mapping[Row, int],
+    ) -> list[PullRow]:
+        """What would change of this key, to be staged; absent: part -> absences before."""
+        statement, broken = self._statement(key, stated, known, absent)
+        if level is not None and level.source_id != self._scope.source.id:
+            if not statement.said:
+                return []  # what this source once said of it counts no more
+            if not self._scope.takes(level):
+                self._found.note_foreign(level)
+                return []
+        planned = self._planned(statement, known)
+        twin = self._scope.alike.get(key.sku)
+        if twin is not None and _rises(level, planned):
+            planned = replace(planned, broken=_lookalike(key, twin))
+        if planned.broken is not None:
+            broken = [replace(_at(key, stated, planned.broken), warehouse="")]
+            planned = replace(planned, parts=(), value=None)
+        for item in broken:
+            self._keep_broken(item)
+        if statement.missing:
+            self._found.per_list[key.stock_list]["missing"] += 1
+        return list(self._rows(key, planned, level, stated))
+
+    def _planned(self, statement: Statement, known: list[Row]) -> KeyPlan:
+        plan = self._scope.plan
+        return plan_key(
+            statement,
+            {row[2]: Said(*row[3:7]) for row in known},
+            rules=plan.rules,
+            units=plan.units,
+            absences=plan.absences,
+        )
+
+    def _keep_broken(self, item: BrokenKey) -> None:
+        reason = item.broken.reason
+        self._found.broken_counts[reason] += 1
+        if self._found.broken_counts[reason] <= KEPT_PER_REASON:
+            self._found.broken.append(item)
+
+    def _statement(
+        self, key: Key, stated: list[Row], known: list[Row], absent: Mapping[Row, int]
+    ) -> tuple[Statement, list[BrokenKey]]:
+        said, present, broken = self._resolved(key, stated, {row[2] for row in known})
+        here = {row[2] for row in stated}
+        unstated = [row for row in known if row[2] not in here]
+        moved = frozenset(row[2] for row in unstated if self._scope.moved(row[0], row[2]))
+        missing = (
+            {row[2]: absent.get(row[:3], 0) for row in unstated if row[2] not in moved}
+            if self._scope.missing
+            else {}
+        )
+        return Statement(said=said, present=present, missing=missing, moved=moved), broken
+
+    def _resolved(
+        self, key: Key, stated: list[Row], known: set[str]
+    ) -> tuple[dict[str, Said], frozenset[str], list[BrokenKey]]:
+        said: dict[str, Said] = {}
+        present: set[str] = set()
+        broken: list[BrokenKey] = []
+        for warehouse, rows in itertools.groupby(stated, key=lambda row: row[2]):
+            group = _fresh(list(rows), known=warehouse in known)
+            good = [Said(*row[3:7]) for row in group if row[3] is not None]
+            if len(good) < len(group) or not group:
+                present.add(warehouse)
+                continue
+            one = resolve(good, duplicates=self._scope.plan.rules.duplicates)
+            if one is None:
+                present.add(warehouse)
+                broken.append(_duplicate(key, group))
+            else:
+                said[warehouse] = one
+        return said, frozenset(present), broken
+
+    def _rows(
+        self, key: Key, planned: KeyPlan, level: Level | None, stated: list[Row]
+    ) -> Iterator[PullRow]:
+        changed = planned.value is not None and (level is None or level.value != planned.value)
+        parks = any(part.change == "park" for part in planned.parts)
+        foreign = level is not None and level.source_id != self._scope.source.id
+        passes = foreign and planned.value is not None
+        self._found.adopted[key.stock_list] += passes
+        after = self._count(key, planned, level, changed=changed or parks)
+        if not planned.parts and not changed and not passes:
+            return
+        places = {row[2]: row[7] for row in stated if row[7] != CARRIED}
+        before = None if level is None else level.stock
+        row = PullRow(0, 0, "rules", *key, before=before, after=after)
+        if not planned.parts:
+            yield row
+        for part in planned.parts:
+            yield row._replace(
+                change=part.change,
+                warehouse=part.warehouse,
+                quantity=part.said.quantity,
+                unit=part.said.unit,
+                sold=part.said.sold,
+                extra=part.said.extra,
+                place=places.get(part.warehouse),
+            )
+
+    def _count(
+        self, key: Key, planned: KeyPlan, level: Level | None, *, changed: bool
+    ) -> int | None:
+        """Count what becomes of the level; returns its stock after it."""
+        before = None if level is None else level.stock
+        after = before if planned.value is None else planned.value.stock
+        counts = self._found.per_list[key.stock_list]
+        if level is not None and level.vetted_stock is not None:
+            self._found.drift[key.stock_list] += (after != level.vetted_stock) - changed - 1
+        if not changed or after is None:
+            return after
+        if level is None or before is None:
+            counts["created"] += 1
+            return after
+        counts["changed"] += 1
+        counts["raised"] += after > before
+        counts["lowered"] += after < before
+        counts["zeroed"] += after == 0 < before
+        if planned.value is not None and not any(part.change == "park" for part in planned.parts):
+            self._found.passing += sinks(level, planned.value)
+        return after
+
+
+def _fresh(group: list[Row], *, known: bool) -> list[Row]:
+    """The rows that were read; what was carried here counts where nothing else is known."""
+    read = [row for row in group if row[7] != CARRIED]
+    return read if read or known else group
+
+
+def _rises(level: Level | None, planned: KeyPlan) -> bool:
+    if planned.value is None:
+        return False
+    return planned.value.stock > (0 if level is None else level.stock)
+
+
+def _at(key: Key, stated: list[Row], broken: Broken) -> BrokenKey:
+    row = stated[-1] if stated else (*key, "", "0", "", None, None, 0)
+    said = Said(row[3] or "", row[4], row[5], row[6])
+    return BrokenKey(key=key, warehouse=row[2], place=row[7], said=said, broken=broken)
+
+
+def _lookalike(key: Key, twin: str) -> Broken:
+    return Broken(
+        reason="lookalike",
+        column="sku",
+        value=key.sku,
+        message=f"the SKU {key.sku!r} looks like {twin!r}, which the same pull states;"
+        " neither is raised",
+        remedy="write one product one way in the ERP; case, blanks inside, or accents differ",
+    )
+
+
+def _duplicate(key: Key, rows: list[Row]) -> BrokenKey:
+    values = ", ".join(f"{row[3]} (line {row[7]})" for row in rows[:5])
+    broken = Broken(
+        reason="duplicate",
+        column="sku",
+        value=key.sku,
+        message=f"{len(rows)} rows state different stock for this SKU and warehouse: {values}",
+        remedy='state it once, or choose rules.duplicates = "last" or "sum"',
+    )
+    return _at(key, rows, broken)
