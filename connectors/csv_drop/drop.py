@@ -284,10 +284,10 @@ class CsvDrop:
         if len(devices) > 1 and not self._folder.holds(DONE):
             raise SourceUnreachable(
                 f"The folder {self._options.path} lies on another device than last time, and "
-                f"nothing in it is known.",
+                "nothing in it is known.",
                 remedy=(
-                    "Is it not mounted? If it is meant to lie there from now on, create the "
-                    f"folder {DONE} in it."
+                    "Is it not mounted? If it is meant to lie there from now on: "
+                    "stocksync sources accept NAME."
                 ),
                 place=str(self._options.path),
             )

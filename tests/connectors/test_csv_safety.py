@@ -279,7 +279,7 @@ def test_a_folder_on_another_device_is_unreachable_until_a_person_accepts_it(
     known = {**apply(tmp_path, settle=False), "device": -1}
     with pytest.raises(SourceUnreachable, match="another device") as caught:
         look(tmp_path, known)
-    assert ".done" in caught.value.remedy
+    assert "sources accept" in caught.value.remedy
     accepted = CsvDrop(options(tmp_path)).accepting(known)
     assert verdicts(look(tmp_path, accepted)) == [("stock_1.csv", "unchanged")]
 
