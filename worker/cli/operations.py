@@ -1,5 +1,25 @@
 """What people do between the runs; each noun is a module of its own."""
 
-from worker.cli import batches, failures, later, pulls, replaying, sources, target
+from worker.cli import (
+    batches,
+    failures,
+    later,
+    ownership,
+    pulls,
+    replaying,
+    sample,
+    sources,
+    target,
+)
 
-__all__ = ["batches", "failures", "later", "pulls", "replaying", "sources", "target"]
+__all__ = [
+    "batches",
+    "failures",
+    "later",
+    "ownership",
+    "pulls",
+    "replaying",
+    "sample",
+    "sources",
+    "target",
+]
