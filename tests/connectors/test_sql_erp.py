@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import sqlite3
 import traceback
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
@@ -20,40 +17,17 @@ from connectors.errors import (
     SourceUnreachable,
     SourceUnreadable,
 )
-from connectors.sql_erp import CursorType, SqlErp, SqlOptions
+from connectors.sql_erp import CursorType, SqlErp
+from tests.connectors.sql_sources import QUERY, Erp, Read
 from tests.databases import Server, fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from connectors.contract import Checkpoint, Finding, Reject, Row
+    from connectors.contract import Finding
 
 CANARY = "c4n@ry/p%ss"
-QUERY = "SELECT sku, stock, at AS cursor_value FROM stock WHERE at >= :cursor"
-
-
-class Erp:
-    """A database that tests write to as the ERP does: with sessions of its own."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def session(self) -> Any:
-        """A session that commits each statement, but inside BEGIN and COMMIT."""
-        url = make_url(self.url)
-        if url.get_backend_name() == "sqlite":
-            assert url.database
-            return sqlite3.connect(url.database, isolation_level=None)
-        return psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True)
-
-    def run(self, *statements: str) -> None:
-        with closing(self.session()) as session:
-            for statement in statements:
-                session.execute(statement)
-
-    def source(self, query: str = QUERY, **options: Any) -> SqlErp:
-        return SqlErp(SqlOptions(**{"name": "erp", "url": self.url, "query": query, **options}))
 
 
 @pytest.fixture
@@ -74,25 +48,6 @@ def postgresql(postgres: Server) -> Erp:
 def either(request: pytest.FixtureRequest) -> Erp:
     erp: Erp = request.getfixturevalue(request.param)
     return erp
-
-
-class Read:
-    """Everything that one look led to."""
-
-    def __init__(
-        self, source: SqlErp, checkpoint: Checkpoint | None = None, *, full: bool = False
-    ) -> None:
-        [offer] = source.look(checkpoint, full=full).offers
-        chunks = list(offer.chunks())
-        self.label = offer.label
-        self.kind = offer.kind
-        self.rows: list[Row] = [row for chunk in chunks for row in chunk.rows]
-        self.rejects: list[Reject] = [reject for chunk in chunks for reject in chunk.rejects]
-        self.checkpoint: Checkpoint = json.loads(json.dumps(offer.checkpoint()))
-
-    @property
-    def stated(self) -> dict[str, str]:
-        return {row.sku: row.quantity for row in self.rows}
 
 
 def failure(source: SqlErp) -> ConnectorError:
