@@ -7,9 +7,9 @@ whatever has the wrong shape is left to `config.settings`. `remarks` looks at va
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from config.layouts import layout_mistakes
 from config.problem import Complaint, KeyPath
 from config.settings import CsvSource, Settings, Source, SqlSource, reads_warehouses
 from connectors.contract import Kind
@@ -168,22 +168,8 @@ def _pattern(pattern: str, template: str, path: KeyPath) -> Iterator[Complaint]:
 
 
 def _csv(source: Tree, path: KeyPath) -> Iterator[Complaint]:
-    columns = _table(source, "columns")
-    if "stock_list" in source and "warehouse" in columns:
-        yield Complaint(
-            (*path, "stock_list"),
-            "stands beside columns.warehouse",
-            "Keep stock_list for one fixed list, or the column for several.",
-        )
-    elif "stock_list" not in source and "warehouse" not in columns:
-        yield Complaint(
-            (*path, "stock_list"),
-            "is missing, and so is columns.warehouse",
-            "Set stock_list for one fixed list, or columns.warehouse for several.",
-        )
     yield from _file_order(source, path)
-    yield from _columns(source, columns, (*path, "columns"))
-    yield from _separators(_table(source, "format"), (*path, "format"))
+    yield from layout_mistakes(source, path)
 
 
 def _file_order(source: Tree, path: KeyPath) -> Iterator[Complaint]:
@@ -196,27 +182,6 @@ def _file_order(source: Tree, path: KeyPath) -> Iterator[Complaint]:
     if "full_pattern" in source and source["full_pattern"] == source.get("pattern", "*.csv"):
         remedy = 'Give it a pattern that fits snapshots alone, or set mode = "snapshot".'
         yield Complaint((*path, "full_pattern"), "is the same as pattern", remedy)
-
-
-def _columns(source: Tree, columns: Tree, path: KeyPath) -> Iterator[Complaint]:
-    counts = Counter(str(column) for column in columns.values())
-    headless = _table(source, "format").get("header") in {False, "false", "0"}
-    for key, column in columns.items():
-        if counts[str(column)] > 1 and key != "sku":
-            yield Complaint((*path, key), "is a column used twice", "Name another column.")
-        if headless and isinstance(column, str):
-            yield Complaint(
-                (*path, key),
-                "is a header text, but the files have no header",
-                "Write the column's position, counted from 1.",
-            )
-
-
-def _separators(form: Tree, path: KeyPath) -> Iterator[Complaint]:
-    thousands = form.get("thousands", "")
-    if thousands and thousands == form.get("decimal", "."):
-        remedy = "Set decimal and thousands to different characters."
-        yield Complaint((*path, "thousands"), "is the same as decimal", remedy)
 
 
 def _sql(source: Tree, path: KeyPath) -> Iterator[Complaint]:

@@ -108,7 +108,7 @@ def _placed(result: Overlay, path: KeyPath, *, name: str) -> KeyPath:
 
 def _plain(path: KeyPath, text: str) -> str | int:
     """Take text as it is; a column in digits is a position, for a header is rarely a number."""
-    is_column = len(path) > 1 and path[-2] == "columns"
+    is_column = len(path) > 1 and path[-2] in {"columns", "extra_field"}
     return int(text) if is_column and text.isdecimal() else text
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from config.settings import Channel, Settings, Source
 
 ROW_TO_LEVEL = (
-    "format", "columns", "skip_rows_where", "query", "full_query", "units", "sku_rules", "rules", "stock_list",
+    "format", "columns", "skip_rows_where",
+    "query", "full_query", "units", "sku_rules", "rules", "stock_list",
 )  # fmt: skip
 """The keys of a source that decide how a row becomes a level, beside `missing`."""
 

@@ -135,23 +135,52 @@ class Channel(Table):
     confirm_within: Period = 600.0
 
 
+class Empty(enum.StrEnum):
+    """What an empty cell means where a number is expected."""
+
+    REJECT = "reject"  # a mistake: the row is rejected
+    ZERO = "zero"  # 0
+    ABSENT = "absent"  # nothing: as if the file had no such row
+
+
 class Format(Table):
-    """How a CSV file is written; nothing is guessed."""
+    """How a CSV file is written; nothing is guessed. max_bytes: of its text, decompressed."""
 
     encoding: Encoding = "utf-8"
     delimiter: Delimiter = ","
+    quoted: bool = True
+    bordered: bool = False
     header: bool = True
     decimal: Literal[".", ","] = "."
     thousands: Thousands = ""
+    trailing_minus: bool = False
+    empty: Empty = Empty.REJECT
+    max_bytes: Annotated[Size, Field(ge=1_000)] = 2_000_000_000
 
 
 class Columns(Table):
-    """Which column is what: the text of its header, or its position counted from 1."""
+    """Which column is what: the text of its header, or its position counted from 1.
+
+    warehouses: of a pivot table, the headers of the columns with the stock of one warehouse each.
+    """
 
     sku: Column
-    stock: Column
+    stock: Column | None = None
     warehouse: Column | None = None
+    warehouses: Annotated[tuple[ShortText, ...], Field(max_length=1_000)] = ()
     unit_type: Column | None = None
+    sold_quantity_unreported: Column | None = None
+    extra_field: Annotated[dict[ShortText, Column], Field(max_length=100)] = Field(
+        default_factory=dict
+    )
+
+
+class SkipTable(Table):
+    """Rows that are no stock: those whose cell in a column equals a text or matches a pattern."""
+
+    column: Column
+    equals: Annotated[str, Field(max_length=255)] | None = None
+    matches: ShortText | None = None
 
 
 class RuleTable(Table):
@@ -226,6 +255,7 @@ class CsvSource(_Source):
     after: After = After.MOVE
     format: Format = Format()
     columns: Columns
+    skip_rows_where: Annotated[tuple[SkipTable, ...], Field(max_length=50)] = ()
 
     @property
     def states_all(self) -> bool:
