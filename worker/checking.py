@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connectors.csv_drop import CsvDrop, Ready
+from connectors.csv_drop.strays import strays
 from worker.errors import (
     ExitCode,
     LedgerNotReady,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 _BROKER_SECONDS = 5.0
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,7 @@ async def check(service: Service, *, offline: bool) -> AsyncIterator[Finding]:
             yield finding
         async for finding in _omnitron(service):
             yield finding
-    for finding in _state(service):
+    for finding in (*_strays(service), *_state(service)):
         yield finding
 
 
@@ -169,6 +172,25 @@ def _sources(service: Service) -> Iterator[Finding]:
                 message=found.message,
                 remedy=found.remedy,
                 code=ExitCode.UNREACHABLE if found.level == ERROR else ExitCode.OK,
+            )
+
+
+def _strays(service: Service) -> Iterator[Finding]:
+    """Name the files in drop folders that no source reads."""
+    connectors = {name: service.connector(name) for name in service.sources}
+    drops = {name: c.options for name, c in connectors.items() if isinstance(c, CsvDrop)}
+    for path in dict.fromkeys(options.path for options in drops.values()):
+        here = {name: options for name, options in drops.items() if options.path == path}
+        patterns = [pattern for options in here.values() for pattern in options.patterns]
+        marked = any(options.ready is Ready.MARKER for options in here.values())
+        names = strays(path, patterns, markers=marked)
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            yield Finding(
+                subject="source " + ", ".join(here),
+                level=WARNING,
+                message=f"no source reads {', '.join(names[:_NAMED])}{more} in {path}",
+                remedy="correct pattern or full_pattern, or take the files away",
             )
 
 

@@ -174,6 +174,11 @@ class CsvDrop:
         self._now = now
 
     @property
+    def options(self) -> CsvOptions:
+        """What is configured of the folder."""
+        return self._options
+
+    @property
     def has_full(self) -> bool:
         """Whether the files say which keys are gone."""
         return self._options.mode is Kind.SNAPSHOT or self._options.full_pattern is not None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
+from worker import checking
 from worker import service as services
 from worker.bootstrap import Service, build
 from worker.errors import LedgerNotReady, UsageError, WrongTarget
@@ -102,3 +104,24 @@ def test_the_instance_is_that_of_the_ledger_unless_named(tmp_path: Path) -> None
     other = service_of(tmp_path, ledger="sqlite:////srv/b.db", url="http://127.0.0.1:9").instance
     assert first == again != other
     assert first.startswith("ledger-")
+
+
+async def _said(service: Service) -> list[str]:
+    return [finding.message async for finding in checking.check(service, offline=True)]
+
+
+def test_the_check_names_the_files_that_no_source_reads(sqlite_url: str, tmp_path: Path) -> None:
+    more = (SOURCE + 'pattern = "{name}_*.csv"\n').replace('path = "{name}"', 'path = "drop"')
+    service = service_of(
+        tmp_path,
+        ledger=sqlite_url,
+        url="http://127.0.0.1:9",
+        more=more.format(name="stok") + more.format(name="depo"),
+    )
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    for name in ("stok_1.csv", "DEPO_1.CSV", "half.tmp", ".hidden", "lager_1.csv", "depo.ok"):
+        (drop / name).touch()
+    (drop / "folder").mkdir()
+    [said] = [line for line in asyncio.run(_said(service)) if "no source reads" in line]
+    assert said == f"no source reads depo.ok, lager_1.csv in {drop}"
