@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,6 +24,11 @@ from tests.connectors.strict import COLUMNS, Dialect, Refused, Stated, read_stri
 from tests.fuzzing import fuzz
 
 PLACED = re.compile(r"stock\.csv( line [0-9]+)?")
+
+
+def an_hour_from_now() -> float:
+    """When a file that was put a moment ago lies still for long."""
+    return time.time() + 3_600
 
 
 def options_of(folder: Path, dialect: Dialect, **changes: Ready) -> CsvOptions:
@@ -46,7 +52,8 @@ def taken(content: bytes, dialect: Dialect) -> Reading | None:
     """What the connector reads of a file; None: the file waits, and says why."""
     with tempfile.TemporaryDirectory() as folder:
         drop(Path(folder) / "stock.csv", content)
-        listing = CsvDrop(options_of(Path(folder), dialect)).look(None, full=False)
+        source = CsvDrop(options_of(Path(folder), dialect), now=an_hour_from_now)
+        listing = source.look(None, full=False)
         if listing.offers:
             return read(listing.offers[0])
         assert [(bool(one.label), bool(one.reason)) for one in listing.waiting] == [(True, True)]
