@@ -24,9 +24,11 @@ from connectors.csv_drop import (
     CsvDrop,
     CsvFormat,
     CsvOptions,
+    Empty,
     FinalNewline,
     OrderBy,
     Ready,
+    Skip,
 )
 from connectors.sql_erp import CursorType, Isolation, SqlErp, SqlOptions
 from worker.confirm import Watcher
@@ -274,7 +276,8 @@ def _connector(source: Source, timezone: str) -> Connector:
                 ready=Ready(source.ready),
                 stable_for=source.stable_for,
                 final_newline=FinalNewline(source.final_newline),
-                format=CsvFormat(**dict(source.format)),
+                format=CsvFormat(**{**dict(source.format), "empty": Empty(source.format.empty)}),
+                skip_rows_where=tuple(Skip(**dict(skip)) for skip in source.skip_rows_where),
                 full_pattern=source.full_pattern,
                 order=OrderBy(source.order),
                 name_time=source.name_time,

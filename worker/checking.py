@@ -296,14 +296,12 @@ async def _channels(service: Service, client: OmnitronClient) -> AsyncIterator[F
 
 def _state(service: Service) -> Iterable[Finding]:
     """What the ledger knows to be wrong; see `stocksync status`."""
-    fingerprints = {plan.name: plan.fingerprint for plan in service.sources.values()}
     ledger = service.ledger
     try:
         migrating.require(ledger)
         with ledger.read() as connection:
-            found = standing(
-                connection, fingerprints, plan=service.target, now=ledger.now(connection)
-            )
+            now = ledger.now(connection)
+            found = standing(connection, service.sources, plan=service.target, now=now)
     except StocksyncError:
         return []  # it was said above
     return [

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.ledger import lists, retention, target
+from connectors.errors import ConnectorError
+from worker import staleness
+from worker.ledger import lists, retention, sources, target
 from worker.ledger.clock import boottime
 from worker.planning import limiter
 from worker.sync import prepare
@@ -29,6 +31,7 @@ class Upkeep:
 
     def run(self) -> None:
         """Do what is due. Raises OmnitronUnreachable, WrongTarget and LedgerUnreachable."""
+        staleness.watch(self._service.ledger, self._service.sources)
         if self._sweep_is_due():
             self.sweep()
         if self._lists_are_due():
@@ -36,10 +39,22 @@ class Upkeep:
 
     def sweep(self) -> None:
         """Delete what is older than it is kept, in small transactions."""
-        gone = retention.sweep(self._service.ledger, stopped=self._service.stopped)
+        told = self._service.loaded.settings.retention
+        kept = retention.Kept(history=told.history, failures=told.failures)
+        gone = retention.sweep(self._service.ledger, kept, stopped=self._service.stopped)
+        gone["file"] = sum(self._expire(name, told.files) for name in self._service.sources)
+        self._service.ledger.write(sources.end_retiring)
         self._swept_at = boottime()
         if any(gone.values()):
             log.info("swept", **gone)
+
+    def _expire(self, name: str, seconds: float) -> int:
+        """Delete a source's old leftovers; one that cannot be reached is swept next time."""
+        try:
+            return self._service.connector(name).expire(seconds)
+        except ConnectorError as error:
+            log.warning("expire_failed", source=name, reason=error.message)
+            return 0
 
     def _sweep_is_due(self) -> bool:
         return self._swept_at is None or boottime() - self._swept_at >= SWEEP_EVERY

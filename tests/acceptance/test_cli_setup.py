@@ -84,7 +84,7 @@ def test_check_offline_asks_nobody(place: Workplace) -> None:
 def test_all_mistakes_of_a_configuration_are_told_at_once_without_values(place: Workplace) -> None:
     file = place.folder / "stocksync.toml"
     text = file.read_text().replace('mode = "snapshot"', 'mode = "hunter2"')
-    file.write_text(text + "\n[retention]\nhistory = '1d'\n")
+    file.write_text(text + "\n[alerts]\nurls = []\n")
     ran = place.run("status", "--json", code=2)
     assert len(ran.document["errors"]) == 2
     assert "hunter2" not in ran.out + ran.err

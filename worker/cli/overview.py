@@ -30,9 +30,9 @@ def status(context: typer.Context) -> ExitCode:
 
     session: Session = context.obj
     ledger, service = session.untouched_ledger, session.service
-    fingerprints = {plan.name: plan.fingerprint for plan in service.sources.values()}
     with ledger.read() as connection:
-        found = standing(connection, fingerprints, plan=service.target, now=ledger.now(connection))
+        now = ledger.now(connection)
+        found = standing(connection, service.sources, plan=service.target, now=now)
     worries = concerns(found, base_url=service.target.base_url)
     session.show(_document(session, found, worries), lambda: _shown(session, found, worries))
     return ExitCode.worst(*(concern.code for concern in worries))

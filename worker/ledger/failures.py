@@ -220,6 +220,31 @@ def close_matching(  # noqa: PLR0913 - every one narrows the choice, by name
     return connection.execute(statement).rowcount
 
 
+def close_of_pull(
+    connection: Connection, source: str, pull_id: int, *, why: str, now: float
+) -> int:
+    """Close what a pull rejected."""
+    condition = (
+        (_table.c.source == source)
+        & (_table.c.kind == FailureKind.ROW)
+        & (_table.c.pull_id == pull_id)
+        & _table.c.closed_at.is_(None)
+    )
+    statement = update(_table).where(condition).values(closed_at=now, closed_why=why)
+    return connection.execute(statement).rowcount
+
+
+def close_source(connection: Connection, source: str, *, why: str, now: float) -> None:
+    """Close everything that is open about a source."""
+    condition = (_table.c.source == source) & _table.c.closed_at.is_(None)
+    connection.execute(update(_table).where(condition).values(closed_at=now, closed_why=why))
+
+
+def rename_source(connection: Connection, old: str, new: str) -> None:
+    """Let the failures of a source go by its new name; nothing is open by that name yet."""
+    connection.execute(update(_table).where(_table.c.source == old).values(source=new))
+
+
 def close_items(
     connection: Connection, keys: Sequence[tuple[int, str]], *, why: str, now: float
 ) -> None:

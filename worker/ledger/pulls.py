@@ -129,6 +129,20 @@ def ever_applied(connection: Connection, source_id: int) -> bool:
     return connection.execute(select(_table.c.id).where(condition).limit(1)).first() is not None
 
 
+def ever_rejected(connection: Connection, source_id: int) -> bool:
+    """Whether any pull of this source that is still known rejected something."""
+    condition = (_table.c.source_id == source_id) & (_table.c.rejected > 0)
+    return connection.execute(select(_table.c.id).where(condition).limit(1)).first() is not None
+
+
+def of_stem(connection: Connection, source_id: int, stem: str) -> list[int]:
+    """Pulls of a source that rejected something of a file with this name, up to its extension."""
+    named = (_table.c.label == stem) | _table.c.label.startswith(f"{stem}.", autoescape=True)
+    condition = (_table.c.source_id == source_id) & (_table.c.rejected > 0) & named
+    query = select(_table.c.id).where(condition & _table.c.as_of.is_(None)).order_by(_table.c.id)
+    return list(connection.execute(query).scalars())
+
+
 def zeroed_since(connection: Connection, source_id: int, moment: float) -> dict[int, int]:
     """Per stock list, how many levels applied pulls of a source took to zero since ``moment``."""
     condition = (
@@ -142,6 +156,12 @@ def zeroed_since(connection: Connection, source_id: int, moment: float) -> dict[
         for stock_list, of_list in _counts(counts).lists.items():
             found[stock_list] = found.get(stock_list, 0) + of_list.zeroed
     return found
+
+
+def reassign(connection: Connection, source_id: int, to: int) -> None:
+    """Let the pulls of one source be those of another."""
+    statement = update(_table).where(_table.c.source_id == source_id)
+    connection.execute(statement.values(source_id=to))
 
 
 def held_count(connection: Connection) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from worker.ledger import schema
 from worker.model import SourceState
@@ -62,9 +62,7 @@ class Source(NamedTuple):
             return SourceState.PAUSED
         if self.held_pull_id is not None:
             return SourceState.HELD
-        if self.trouble == SourceState.FAILING:
-            return SourceState.FAILING
-        if self.stale(now, stale_after):
+        if self.stale(now, stale_after) and self.trouble != SourceState.FAILING:
             return SourceState.STALE
         if self.trouble is not None:
             return SourceState(self.trouble)
@@ -87,10 +85,30 @@ def register(connection: Connection, names: Iterable[str], *, now: float | None 
         wanted.discard(row.name)
     for name in sorted(wanted):
         connection.execute(insert(_table).values(name=name, configured=True, read_at=now))
+    end_retiring(connection)
+
+
+def rename(connection: Connection, source_id: int, name: str, *, instead_of: int) -> None:
+    """Give a source another name and configure it, in place of the one that had that name."""
+    connection.execute(delete(_table).where(_table.c.id == instead_of))
+    change(connection, source_id, name=name, next_at=0.0)
+    _configure(connection, source_id, configured=True)
+
+
+def end_retiring(connection: Connection) -> None:
+    """Retire the levels that were to go to zero first, as far as Omnitron has the zero."""
+    wish = (_table.c.intent == "retire") & ~_table.c.configured
+    level = schema.level
+    for (source_id,) in connection.execute(select(_table.c.id).where(wish)).all():
+        left = (level.c.source_id == source_id) & ~level.c.retired
+        done = (level.c.revision <= level.c.sent_revision) & level.c.claim_token.is_(None)
+        connection.execute(update(level).where(left & done).values(retired=True))
+        if connection.execute(select(level.c.sku).where(left).limit(1)).first() is None:
+            change(connection, source_id, intent=None)
 
 
 def _configure(connection: Connection, source_id: int, *, configured: bool) -> None:
-    change(connection, source_id, configured=configured)
+    change(connection, source_id, configured=configured, intent=None)
     level = schema.level
     condition = (level.c.source_id == source_id) & (level.c.retired == configured)
     connection.execute(update(level).where(condition).values(retired=not configured))

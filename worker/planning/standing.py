@@ -159,6 +159,11 @@ def _of_source(source: SourceStanding) -> Iterator[Concern]:
     elif source.state is SourceState.FAILING:
         remedy = "see: stocksync failures"
         yield Concern(ExitCode.ATTENTION, f"source {name} cannot be used{why}", remedy)
+    elif source.state is SourceState.STALE:
+        remedy = "see that the ERP still writes, and that this source points to where it does"
+        yield Concern(
+            ExitCode.ATTENTION, f"nothing was read from source {name} for too long{why}", remedy
+        )
     elif source.state is SourceState.PAUSED:
         remedy = f"go on with: stocksync sources resume {name}"
         yield Concern(ExitCode.ATTENTION, f"source {name} was paused by a person{why}", remedy)

@@ -80,7 +80,8 @@ class Applier:
         rows = [row for row in staged if self._applies(row, there.get(_key(row)), owners)]
         keys = set(map(_key, rows))
         self._write_parts(connection, rows, keys)
-        self._write_levels(connection, rows, keys, there, now)
+        changing = [row for row in rows if row.change != "restated"]
+        self._write_levels(connection, changing, set(map(_key, changing)), there, now)
         pulls.change(connection, self.pull.id, pages_applied=number)
 
     def _other_owners(self, connection: Connection) -> frozenset[int]:
@@ -112,11 +113,17 @@ class Applier:
         for row in rows:
             name = (row.stock_list or 0, row.sku or "", row.warehouse or "")
             before = known.get(name)
-            stale = before is not None and before.pull_id >= self.pull.id
+            stale = before is not None and self._is_later(before)
             if row.change == "rules" or stale:
                 continue
-            changed.append(_part_after(row, before, self.pull.id))
+            changed.append(_part_after(row, before, self.pull.as_of or self.pull.id))
         parts.save(connection, self.pull.source_id, changed)
+
+    def _is_later(self, part: Part) -> bool:
+        """Whether a part was stated after what this pull says; mended rows may be corrected."""
+        if self.pull.as_of is not None:
+            return part.pull_id > self.pull.as_of
+        return part.pull_id >= self.pull.id
 
     def _write_levels(
         self,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from worker.ledger import levels, parts
 from worker.model import PAGE_ROWS, Key
+from worker.pull.carrying import CARRIED
 from worker.pull.comparison import Comparison
-from worker.pull.differing import all_keys, differing_keys, rows_of
+from worker.pull.differing import all_keys, differing_keys, restated, rows_of
 from worker.pull.garbage import collected_rarely
 from worker.pull.judging import KeyJudge
 
@@ -43,6 +44,7 @@ class Comparer:
         after: tuple[int, str] | None = None
         for page in scratch.pages():
             upto = (page[-1][0], page[-1][1])
+            page = self._not_outdated(page)  # noqa: PLW2901 - the rest of it is no statement
             if self._scope.everything:
                 self._merge(page, after, upto)
             else:
@@ -93,7 +95,11 @@ class Comparer:
             absent = self._absences(connection, keys, page, known)
         for key in sorted(keys):
             stated, before = rows_of(page, key), rows_of(known, key)
-            self._add(self._judge.rows(key, stated, before, there.get(key), absent))
+            rows = self._judge.rows(key, stated, before, there.get(key), absent)
+            self.found.changes += len(rows)
+            if self._scope.restates:
+                rows += restated(stated, before, {row.warehouse for row in rows})
+            self._add(rows)
 
     def _add(self, rows: list[PullRow]) -> None:
         """Put the rows of one key on the page; a key is never cut in two."""
@@ -110,9 +116,23 @@ class Comparer:
 
     def _candidates(self, page: list[tuple[Any, ...]], known: list[tuple[Any, ...]]) -> set[Key]:
         """Keys that differ in any way."""
-        if self._scope.recompute:
+        if self._scope.recompute or self._scope.restates:
             return all_keys(page, known)
         return differing_keys(page, known, absences=self._scope.everything)
+
+    def _not_outdated(self, page: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Of rows that come back mended, those of which no later pull has said anything."""
+        as_of = self._scope.as_of
+        if as_of is None:
+            return page
+        with self._ledger.read() as connection:
+            keys = {row[:2] for row in page}
+            found = parts.by_keys(connection, self._scope.source.id, keys)
+        known = itertools.chain.from_iterable(found.values())
+        later = {part[:3] for part in known if part.pull_id > as_of}
+        fresh = [row for row in page if row[7] == CARRIED or row[:3] not in later]
+        self.found.outdated += len(page) - len(fresh)
+        return fresh
 
     def _note_good(self, page: list[tuple[Any, ...]]) -> None:
         if not self._scope.watched:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from worker.model import ListCounts, PullCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from worker.ledger.failures import Failure
     from worker.ledger.sources import Source
@@ -41,7 +41,8 @@ class Comparison:
 
     foreign: rows' keys per other owner, with the first of them; adopted: levels that pass to this
     source; drift: what the guard must add to the changed levels because of those that were let
-    through while an earlier pull was held; passing: levels that sink without reaching zero.
+    through while an earlier pull was held; passing: levels that sink without reaching zero;
+    changes: staged rows that change something; outdated: mended rows that a later pull has stated.
     """
 
     per_list: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -53,6 +54,8 @@ class Comparison:
     broken: list[BrokenKey] = field(default_factory=list)
     broken_counts: Counter[str] = field(default_factory=Counter)
     pages: int = 0
+    changes: int = 0
+    outdated: int = 0
     good_again: set[int] = field(default_factory=set)
 
     def note_foreign(self, level: Level) -> None:
@@ -118,6 +121,9 @@ class Scope:
     missing: whether absence may be believed. recompute: levels are made anew from their parts.
     watched: open row failures, to be closed when what they are about reads well again.
     stock_lists: warehouse -> list, as rows are read today. alike: SKU -> another that looks alike.
+    as_of: the pull whose rejected rows these are, mended. restates: also what is stated unchanged
+    gets the number of the pull, so that rows mended later do not undo it. on_broken: is told of
+    each key that cannot be applied, and where its rows stand.
     """
 
     source: Source
@@ -129,6 +135,9 @@ class Scope:
     watched: Watched
     stock_lists: Mapping[str, int] = field(default_factory=dict)
     alike: Mapping[str, str] = field(default_factory=dict)
+    as_of: int | None = None
+    restates: bool = False
+    on_broken: Callable[[BrokenKey, list[int]], None] = lambda _item, _places: None
 
     def takes(self, level: Level) -> bool:
         """Whether a key that another source owns passes to this one as soon as it states it."""

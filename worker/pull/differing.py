@@ -12,10 +12,11 @@ from itertools import chain, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from worker.ledger.pulls import PullRow
 from worker.model import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     Row = tuple[Any, ...]
 
@@ -57,6 +58,19 @@ def _repeated(page: Sequence[Row]) -> list[Row]:
 def all_keys(*pages: Iterable[Row]) -> set[Key]:
     """Every key of the pages."""
     return {Key(row[0], row[1]) for row in chain(*pages)}
+
+
+def restated(
+    stated: Sequence[Row], known: Sequence[Row], changing: Collection[str | None]
+) -> list[PullRow]:
+    """Rows that say what is known already, but for the warehouses that change."""
+    before = set(known)
+    same = {content(row): row for row in stated if row[2] not in changing}
+    return [
+        PullRow(0, 0, "restated", *said)._replace(place=row[7])
+        for said, row in same.items()
+        if said in before
+    ]
 
 
 def rows_of(rows: Sequence[Row], key: Key) -> list[Row]:

@@ -115,6 +115,7 @@ def _decide(ledger: Ledger, connection: Connection, held: Pull, actor: str) -> N
         now=now,
         checkpoint=dict(held.checkpoint or {}),
         fingerprint=held.fingerprint,
+        as_of=held.as_of,
         actor=actor,
     )
     close_outdated(connection, held, sources.names_by_id(connection)[held.source_id], now=now)

@@ -61,6 +61,7 @@ class KeyJudge:
             planned = replace(planned, parts=(), value=None)
         for item in broken:
             self._keep_broken(item)
+            self._scope.on_broken(item, _places(stated, item.warehouse))
         if statement.missing:
             self._found.per_list[key.stock_list]["missing"] += 1
         return list(self._rows(key, planned, level, stated))
@@ -175,6 +176,11 @@ def _rises(level: Level | None, planned: KeyPlan) -> bool:
     if planned.value is None:
         return False
     return planned.value.stock > (0 if level is None else level.stock)
+
+
+def _places(stated: list[Row], warehouse: str) -> list[int]:
+    of_it = (row for row in stated if not warehouse or row[2] == warehouse)
+    return [row[7] for row in of_it if row[7] != CARRIED]
 
 
 def _at(key: Key, stated: list[Row], broken: Broken) -> BrokenKey:

@@ -15,6 +15,7 @@ from connectors.errors import ConnectorError, SourceUnreadable
 from worker.ledger import sources
 from worker.model import PullCounts, PullStatus, WhileHeld
 from worker.pull.expiring import live_hold
+from worker.pull.mending import origin, outdone
 from worker.pull.step import PullReport
 from worker.pull.weighing import Scale
 
@@ -76,15 +77,19 @@ def _of(turn: Turn, source: Source, offer: Offer) -> Preview:
     if offer.verdict is not Verdict.READ:
         return Preview(report=_passed_over(turn, offer))
     largest = _Largest(SHOWN)
-    scale = Scale(
-        ledger=turn.ledger,
-        plan=turn.plan,
-        source=source,
-        on_chunk=lambda rows: turn.on_progress(offer.label, rows),
-        stage=largest.add,
-    )
     try:
-        weighed = scale.weigh(offer)
+        with turn.ledger.read() as connection:
+            as_of = origin(connection, source, offer)
+        if why := outdone(source, as_of):
+            return Preview(report=_passed_over(turn, offer, why))
+        weighed = Scale(
+            ledger=turn.ledger,
+            plan=turn.plan,
+            source=source,
+            on_chunk=lambda rows: turn.on_progress(offer.label, rows),
+            stage=largest.add,
+            as_of=as_of,
+        ).weigh(offer)
     except SourceUnreadable as error:
         return Preview(report=_failed(turn, offer.label, error))
     return Preview(
@@ -132,7 +137,7 @@ def _held(turn: Turn, source: Source) -> Position | None:
 
 def _report(turn: Turn, offer: Offer, weighed: Weighing) -> PullReport:
     lists = weighed.counts.lists.values()
-    status = PullStatus.APPLIED if weighed.found.pages else PullStatus.UNCHANGED
+    status = PullStatus.APPLIED if weighed.found.changes else PullStatus.UNCHANGED
     eases = turn.plan.guard.while_held is WhileHeld.DECREASES
     return PullReport(
         source=turn.plan.name,
@@ -147,12 +152,13 @@ def _report(turn: Turn, offer: Offer, weighed: Weighing) -> PullReport:
     )
 
 
-def _passed_over(turn: Turn, offer: Offer) -> PullReport:
+def _passed_over(turn: Turn, offer: Offer, why: str = "") -> PullReport:
+    status = PullStatus.SUPERSEDED if why else PullStatus(offer.verdict.value)
     return PullReport(
         source=turn.plan.name,
         label=offer.label,
-        status=PullStatus(offer.verdict.value).value,
-        reason=offer.remark,
+        status=status.value,
+        reason=why or offer.remark,
     )
 
 

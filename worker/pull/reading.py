@@ -30,11 +30,15 @@ _RAW_LIMIT = 2_048
 
 @dataclass(slots=True)
 class Rejects:
-    """The rejected rows of a pull: the first of each reason, and how many there are."""
+    """The rejected rows of a pull: the first of each reason, and how many there are.
+
+    each: is told every one of them.
+    """
 
     kept: list[Reject] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     unreadable_key: bool = False
+    each: Callable[[Reject], None] = lambda _reject: None
 
     @property
     def total(self) -> int:
@@ -43,6 +47,7 @@ class Rejects:
 
     def add(self, reject: Reject) -> None:
         """Count one, and keep it if it is among the first of its reason."""
+        self.each(reject)
         count = self.counts.get(reject.reason, 0) + 1
         self.counts[reject.reason] = count
         if count <= KEPT_PER_REASON:
@@ -59,20 +64,21 @@ class Reading:
 
 
 @collected_rarely()
-def read_offer(
+def read_offer(  # noqa: PLR0913 - what to read by and whom to tell, all by name
     offer: Offer,
     scratch: Scratch,
     *,
     plan: SourcePlan,
     stock_lists: Mapping[str, int],
     on_chunk: Callable[[int], None],
+    on_reject: Callable[[Reject], None] = lambda _reject: None,
 ) -> Reading:
     """Read ``offer`` to its end into ``scratch``.
 
     stock_lists: warehouse -> list, with the codes that Omnitron's own lists add. on_chunk: called
     with the number of rows so far. Raises what `Offer.chunks` raises.
     """
-    reading = Reading()
+    reading = Reading(rejects=Rejects(each=on_reject))
     for read in offer.chunks():
         reading.rows += len(read.rows) + len(read.rejects)
         chunk = _mapped(read, plan) if plan.sku_rules else read

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from connectors.contract import Kind, Settlement, Verdict
+from connectors.contract import Kind, MendableOffer, Settlement, Verdict
 from connectors.errors import (
     ConnectorError,
     SourceMisconfigured,
@@ -23,6 +23,7 @@ from worker.pull.applying import Applier
 from worker.pull.easing import ease
 from worker.pull.expiring import expire
 from worker.pull.lease import SECONDS, Lease, require_running
+from worker.pull.mending import Aside, origin, outdone
 from worker.pull.owning import close_foreign, report_foreign
 from worker.pull.rejecting import reject_failures
 from worker.pull.room import NoRoom, require_room
@@ -103,6 +104,7 @@ class _Read:
     pull_id: int
     counts: PullCounts
     found: Comparison
+    as_of: int | None
 
 
 def pull_source(turn: Turn) -> list[PullReport]:
@@ -217,17 +219,25 @@ class _Puller:
 
     def _read(self, offer: Offer, pull_id: int, *, last: bool) -> PullReport:
         source = self._source()
+        with self._ledger.read() as connection:
+            as_of = origin(connection, source, offer)
+        if too_late := outdone(source, as_of):
+            return self._outdone(offer, pull_id, too_late)
 
         def stage(rows: list[PullRow]) -> None:
             self._lease.write(lambda connection: pulls.stage(connection, pull_id, rows))
 
-        weighed = Scale(
-            ledger=self._ledger,
-            plan=self._plan,
-            source=source,
-            on_chunk=lambda rows: self._progress(offer, rows),
-            stage=stage,
-        ).weigh(offer)
+        with Aside() as aside:
+            weighed = Scale(
+                ledger=self._ledger,
+                plan=self._plan,
+                source=source,
+                on_chunk=lambda rows: self._progress(offer, rows),
+                stage=stage,
+                aside=aside,
+                as_of=as_of,
+            ).weigh(offer)
+            self._set_aside(offer, aside, as_of or pull_id)
         failures_found = reject_failures(
             self._plan.name, offer, pull_id, weighed.reading, weighed.found
         )
@@ -244,9 +254,35 @@ class _Puller:
             pull_id=pull_id,
             counts=weighed.counts,
             found=weighed.found,
+            as_of=as_of,
         )
         reasons = weighed.reasons
         return self._hold(read, reasons) if reasons else self._apply(read, last=last)
+
+    def _set_aside(self, offer: Offer, aside: Aside, of_pull: int) -> None:
+        """Let a person have the rejected rows as a file; without it they are failures all the same.
+
+        Before the pull is decided: what is decided is not read again.
+        """
+        if not aside.count or not isinstance(offer, MendableOffer):
+            return
+        self._lease.stay()
+        try:
+            offer.set_aside(aside.rows(), pull=of_pull)
+        except ConnectorError as error:
+            log.warning("set_aside_failed", source=self._plan.name, reason=error.message)
+
+    def _outdone(self, offer: Offer, pull_id: int, why: str) -> PullReport:
+        """End a pull of mended rows of which a later snapshot has spoken."""
+
+        def work(connection: Connection) -> None:
+            now, status = self._ledger.now(connection), PullStatus.SUPERSEDED
+            pulls.change(connection, pull_id, status=status, reason=why, ended_at=now)
+            sources.change(connection, self._source_id, last_pull_id=pull_id)
+
+        self._lease.write(work)
+        self._settle(offer.position, Settlement.SUPERSEDED, why)
+        return self._bare_report(offer, pull_id, PullStatus.SUPERSEDED, why)
 
     def _hold(self, read: _Read, reasons: Sequence[str]) -> PullReport:
         reason, number = "; ".join(reasons), read.pull_id
@@ -260,7 +296,7 @@ class _Puller:
                 read.source.id,
                 held_pull_id=number,
                 last_pull_id=number,
-                read_at=self._ledger.now(connection),
+                **_read_now(read.as_of, self._ledger.now(connection)),
             )
 
         superseded = self._held_position(read.source)
@@ -275,15 +311,20 @@ class _Puller:
         superseded = self._held_position(read.source)
         self._lease.write(lambda connection: self._decide(connection, read))
         self._applier(read.pull_id, withhold=0.0 if last else SECONDS).run()
-        status = PullStatus.APPLIED if read.found.pages else PullStatus.UNCHANGED
+        status = PullStatus.APPLIED if read.found.changes else PullStatus.UNCHANGED
+        left_out = _left_out(read.found.outdated)
         if status is PullStatus.UNCHANGED:
             self._lease.write(
                 lambda connection: pulls.change(connection, read.pull_id, status=status)
             )
+        if left_out is not None:
+            self._lease.write(
+                lambda connection: pulls.change(connection, read.pull_id, reason=left_out)
+            )
         if superseded is not None:
             self._settle(superseded, Settlement.SUPERSEDED, "a newer snapshot took its place")
         self._settle(read.offer.position, Settlement(status.value))
-        report = self._report(read, status, None)
+        report = self._report(read, status, left_out)
         log.info(
             "pull_applied",
             source=self._plan.name,
@@ -325,6 +366,7 @@ class _Puller:
             "fingerprint": self._plan.fingerprint,
             "pages": read.found.pages,
             "backfill": raised > BACKFILL_FROM,
+            "as_of": read.as_of,
         }
 
     def _close_healed(self, connection: Connection, read: _Read, now: float) -> None:
@@ -340,6 +382,15 @@ class _Puller:
             why="a later row was applied",
             now=now,
         )
+        if read.as_of is not None and not read.counts.rejected:
+            self._close_mended(connection, read, read.as_of, now)
+
+    def _close_mended(self, connection: Connection, read: _Read, as_of: int, now: float) -> None:
+        """Close what names no key too, where as many good rows came back as were rejected."""
+        mended = pulls.numbered(connection, as_of)
+        if mended is not None and read.counts.read >= mended.rejected:
+            why = "its rows came back mended"
+            failures.close_of_pull(connection, self._plan.name, as_of, why=why, now=now)
 
     def _supersede_held(self, connection: Connection, source: Source) -> None:
         if source.held_pull_id is None:
@@ -635,8 +686,19 @@ def decide_applying(
         last_pull_id=pull_id,
         held_pull_id=None,
         last_success_at=now,
-        read_at=now,
+        **_read_now(values.get("as_of"), now),
     )
+
+
+def _read_now(as_of: object, now: float) -> dict[str, object]:
+    """When the source itself was read last; rows that a person mended are not its word."""
+    return {"read_at": now} if as_of is None else {}
+
+
+def _left_out(outdated: int) -> str | None:
+    if not outdated:
+        return None
+    return f"{outdated} mended rows were left out: a later pull has stated these keys already"
 
 
 def _reason_of(error: ConnectorError) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from connectors.contract import Kind
+from connectors.contract import Kind, MendableOffer
 from worker.ledger import failures, levels, lists, pulls, sources
 from worker.ledger.scratch import Scratch
 from worker.model import FailureKind, Lookalikes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from worker.ledger.pulls import PullRow
     from worker.ledger.sources import Source
     from worker.model import PullCounts, SourcePlan
+    from worker.pull.mending import Aside
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Scale:
     """What weighing works with. It writes nothing itself.
 
     on_chunk: called with the rows read so far; stage: with every page of what would change.
+    aside: notes what is rejected. as_of: the pull whose rejected rows come back mended.
     """
 
     ledger: Ledger
@@ -53,16 +55,25 @@ class Scale:
     source: Source
     on_chunk: Callable[[int], None]
     stage: Callable[[list[PullRow]], None]
+    aside: Aside | None = None
+    as_of: int | None = None
 
     def weigh(self, offer: Offer) -> Weighing:
         """Read ``offer`` to its end and weigh it. Raises what `Offer.chunks` raises."""
         stock_lists = self._stock_lists()
         with Scratch() as scratch:
             reading = read_offer(
-                offer, scratch, plan=self.plan, stock_lists=stock_lists, on_chunk=self.on_chunk
+                offer,
+                scratch,
+                plan=self.plan,
+                stock_lists=stock_lists,
+                on_chunk=self.on_chunk,
+                **({} if self.aside is None else {"on_reject": self.aside.note_row}),
             )
             scope = self._scope(offer, reading, stock_lists)
             scope = replace(scope, alike=self._alike(reading, scratch))
+            if self.aside is not None:
+                scope = replace(scope, on_broken=self.aside.note_key)
             if scope.recompute:
                 for page in carried(self.ledger, self.source.id, scope.list_of):
                     scratch.add(page)
@@ -89,6 +100,7 @@ class Scale:
         recompute = self.source.fingerprint not in {None, self.plan.fingerprint}
         with self.ledger.read() as connection:
             owners = frozenset(other.id for other in sources.every(connection))
+            rejected = pulls.ever_rejected(connection, self.source.id)
             watched = failures.open_ones(
                 connection, source=self.plan.name, kind=FailureKind.ROW, limit=_WATCHED
             )
@@ -101,6 +113,8 @@ class Scale:
             recompute=recompute,
             watched=Watched.of(watched),
             stock_lists=stock_lists,
+            as_of=self.as_of,
+            restates=rejected and self.as_of is None and _may_be_mended(offer),
         )
 
     def _counts(self, reading: Reading, found: Comparison) -> PullCounts:
@@ -127,6 +141,11 @@ class Scale:
             zeroed_before=zeroed,
         )
         return reasons_to_hold(weighed, guard)
+
+
+def _may_be_mended(offer: Offer) -> bool:
+    """Whether rows that were rejected before may come back after this offer."""
+    return isinstance(offer, MendableOffer) and offer.kind is Kind.DELTA
 
 
 def _absence_counts(reading: Reading, plan: SourcePlan) -> bool:
