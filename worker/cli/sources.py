@@ -85,6 +85,23 @@ def rewind(
     session.show({"name": name, "cursor": place}, lambda: text)
 
 
+@sources.command()
+def accept(context: typer.Context, name: _Name) -> None:
+    """Take other columns in the files of a source as right from now on; nothing is read anew."""
+    from worker.bootstrap import actor
+    from worker.operating import accept_source
+
+    session: Session = context.obj
+    connector = session.service.connector(name)
+    accepted = accept_source(session.ledger, connector, name, actor=actor())
+    text = (
+        f"{name}: the next file sets what columns are expected"
+        if accepted
+        else f"{name}: nothing is remembered that could have changed"
+    )
+    session.show({"name": name, "accepted": accepted}, lambda: text)
+
+
 def _list(session: Session) -> None:
     from worker.ledger import sources as sources_ledger
 
@@ -106,10 +123,12 @@ def _document(
 ) -> dict[str, Any]:
     from worker.ledger.status import cursor_text
 
-    fingerprint = session.service.source(source.name).fingerprint
+    plan = session.service.source(source.name)
     return {
         "name": source.name,
-        "state": source.state(now, fingerprint=fingerprint).value,
+        "state": source.state(
+            now, fingerprint=plan.fingerprint, stale_after=plan.stale_after
+        ).value,
         "cursor": cursor_text(source.checkpoint),
         "next_at": rfc3339(source.next_at) if source.next_at else None,
         "last_success_at": rfc3339(source.last_success_at),
