@@ -124,8 +124,6 @@ def test_rebind_wants_to_know_which(place: Workplace) -> None:
         ("override", "list"),
         ("audit", "--repair"),
         ("adopt",),
-        ("sources", "sample", "x.csv"),
-        ("sources", "retire", "drop", "--keep"),
     ],
 )
 def test_what_is_not_built_yet_says_so(place: Workplace, words: tuple[str, ...]) -> None:

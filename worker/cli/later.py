@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worker.cli.app import app
-from worker.cli.sources import sources
 from worker.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +24,5 @@ def _declare(group: typer.Typer, name: str, spoken: str) -> None:
     group.command(name, hidden=True, context_settings=_ANYTHING)(refuse)
 
 
-for _name in ("sample", "rename", "retire", "adopt"):
-    _declare(sources, _name, f"sources {_name}")
 for _name in ("override", "audit", "adopt"):
     _declare(app, _name, _name)

@@ -44,13 +44,17 @@ def expired(connection: Connection, *, now: float, longest: float, limit: int) -
 
 
 def _locked(
-    connection: Connection, condition: str, *arguments: object, limit: int | None = None
+    connection: Connection,
+    condition: str,
+    *arguments: object,
+    limit: int | None = None,
+    wait: bool = False,
 ) -> dict[Key, Level]:
     statement = f"SELECT {_NAMES} FROM level WHERE {condition} ORDER BY stock_list, sku"
     if limit is not None:
         statement += f" LIMIT {limit}"
     if connection.dialect.name != "sqlite":
-        statement += " FOR UPDATE SKIP LOCKED" if limit else " FOR UPDATE"
+        statement += " FOR UPDATE SKIP LOCKED" if limit and not wait else " FOR UPDATE"
     rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), arguments)
     levels = map(Level._make, rows)
     return {level.key: level for level in levels}
@@ -64,6 +68,15 @@ def page_after(connection: Connection, key: Key | None, *, limit: int) -> list[L
         statement += " FOR UPDATE"
     rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), (*(key or ()), limit))
     return [Level._make(row) for row in rows]
+
+
+def page_of_source(
+    connection: Connection, source_id: int, key: Key | None, *, limit: int
+) -> list[Level]:
+    """The next levels that a source owns, in key order, locked; None: from the first."""
+    condition = "source_id = ?" + ("" if key is None else " AND (stock_list, sku) > (?, ?)")
+    arguments = (source_id, *(key or ()))
+    return list(_locked(connection, condition, *arguments, limit=limit, wait=True).values())
 
 
 def save(connection: Connection, levels: Iterable[Level]) -> None:

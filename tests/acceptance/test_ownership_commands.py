@@ -1,0 +1,76 @@
+"""`sources rename`, `retire` and `adopt`, as they are typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.acceptance.operating import place, sandbox
+
+if TYPE_CHECKING:
+    from tests.acceptance.operating import Workplace
+    from worker.sandbox import RunningSandbox
+
+__all__ = ["place", "sandbox"]
+
+SECOND = """
+[[sources]]
+name = "other"
+type = "csv"
+path = "drop2"
+mode = "snapshot"
+stock_list = 1
+stable_for = 0
+columns = { sku = "sku", stock = "stock" }
+guard = { first_pull = "apply", max_zero_ratio = 1 }
+"""
+
+
+def renamed(place: Workplace) -> None:
+    file = place.folder / "stocksync.toml"
+    file.write_text(file.read_text().replace('name = "drop"', 'name = "erp"'))
+
+
+def test_a_source_that_was_renamed_keeps_its_history(place: Workplace) -> None:
+    place.drop("a.csv", A=5)
+    place.run("pull", "drop")
+    renamed(place)
+    place.run("sources")  # the first command that makes the new name known
+    assert place.json("status", code=None)["levels"]["retired"] == 1
+    assert place.json("sources", "rename", "drop", "erp") == {"name": "erp", "was": "drop"}
+    assert place.json("status", code=None)["levels"]["retired"] == 0
+    assert [pull["source"] for pull in place.json("pulls")] == ["erp"]
+
+
+def test_a_retired_source_leaves_zeroes_or_what_was_there(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    place.drop("a.csv", A=5, B=0)
+    place.run("sync")
+    renamed(place)
+    place.run("sources", "retire", "drop", code=2)
+    assert place.json("sources", "retire", "drop", "--zero") == {
+        "name": "drop", "levels": 2, "to_send": 1,
+    }  # fmt: skip
+    place.run("deliver")
+    assert sandbox.state()["1:A"]["stock"] == 0
+    place.run("sources")
+    assert place.json("status", code=None)["levels"]["retired"] == 2
+
+
+def test_a_source_takes_over_by_command_what_another_owns(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    place.configure(sandbox.url, more=SECOND)
+    (place.folder / "drop2").mkdir()
+    place.drop("a.csv", A=5)
+    place.run("pull", "drop")
+    (place.folder / "drop2" / "a.csv").write_text("sku,stock\nA,9\n")
+    place.run("pull", "other", code=None)
+    (failure,) = place.json("failures", code=None)
+    assert (failure["kind"], failure["reason"]) == ("source", "owned_elsewhere")
+    assert place.json("sources", "adopt", "other") == {"name": "other", "keys": 1}
+    (place.folder / "drop2" / "b.csv").write_text("sku,stock\nA,9\n")
+    place.run("pull", "other")
+    place.run("deliver")
+    assert sandbox.state()["1:A"]["stock"] == 9
+    assert place.json("failures") == []
