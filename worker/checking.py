@@ -21,6 +21,7 @@ from worker.errors import (
 )
 from worker.ledger import database, migrating
 from worker.ledger.status import standing
+from worker.model import SourceState
 from worker.planning.standing import concerns
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from worker.bootstrap import Service
     from worker.model import StockList
     from worker.omnitron.client import OmnitronClient
+    from worker.planning.standing import Standing
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 _BROKER_SECONDS = 5.0
@@ -304,7 +306,7 @@ def _state(service: Service) -> Iterable[Finding]:
             found = standing(connection, service.sources, plan=service.target, now=now)
     except StocksyncError:
         return []  # it was said above
-    return [
+    worries = [
         Finding(
             subject="state",
             level=WARNING if worry.code is ExitCode.ATTENTION else ERROR,
@@ -314,6 +316,20 @@ def _state(service: Service) -> Iterable[Finding]:
         )
         for worry in concerns(found, base_url=service.target.base_url)
     ]
+    return [*worries, *_new_rules(found)]
+
+
+def _new_rules(found: Standing) -> Iterator[Finding]:
+    """They heal by themselves, and may hold a pull."""
+    for source in found.sources:
+        if source.state is SourceState.RULES_CHANGED:
+            yield Finding(
+                subject=f"source {source.name}",
+                level=WARNING,
+                message="its rules are not those of its last pull, and the next one puts them to"
+                " every level",
+                remedy=f"see what that changes: stocksync pull {source.name} --dry-run",
+            )
 
 
 def _wrong(subject: str, error: StocksyncError) -> Finding:

@@ -63,7 +63,7 @@ class Chores:
         except _Stopped:
             log.info("pull_interrupted", source=plan.name)
         else:
-            if any(report.status == PullStatus.APPLIED for report in reports):
+            if any(report.status == PullStatus.APPLIED or report.eased for report in reports):
                 self.ring("deliver")
 
     def _pull_is_due(self, name: str) -> bool:

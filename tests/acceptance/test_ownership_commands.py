@@ -74,3 +74,28 @@ def test_a_source_takes_over_by_command_what_another_owns(
     place.run("deliver")
     assert sandbox.state()["1:A"]["stock"] == 9
     assert place.json("failures") == []
+
+
+def test_check_and_status_tell_of_rules_that_changed(place: Workplace) -> None:
+    place.drop("a.csv", A=5)
+    place.run("pull", "drop")
+    file = place.folder / "stocksync.toml"
+    file.write_text(file.read_text() + "[sources.rules]\nbuffer = 2\n")
+    assert place.json("status", code=None)["sources"][0]["state"] == "rules_changed"
+    told = place.run("check", "--offline", code=None).out
+    assert "its rules are not those of its last pull" in told
+    place.drop("b.csv", A=5)
+    place.run("pull", "drop")
+    assert place.json("status", code=None)["sources"][0]["state"] == "active"
+
+
+def test_a_plan_tells_what_was_let_through(place: Workplace, sandbox: RunningSandbox) -> None:
+    place.drop("a.csv", A=5, B=5)
+    place.run("sync")
+    limits = 'max_change_ratio = 0\nignore_below = 0\nwhile_held = "decreases"\n'
+    place.configure(sandbox.url, more=limits)
+    place.drop("b.csv", A=4, B=9)
+    place.run("sync", code=1)
+    assert sandbox.state()["1:A"]["stock"] == 4
+    assert place.json("pulls", "show", "2")["let_through"] == 1
+    assert "1 of them only sink" in place.run("pulls", "show", "2").out
