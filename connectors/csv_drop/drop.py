@@ -35,7 +35,8 @@ from connectors.csv_drop.folder import (
     Stamp,
     sha256_of,
 )
-from connectors.csv_drop.history import Candidate, History, Judgement, Version, judge_all
+from connectors.csv_drop.growth import with_grown
+from connectors.csv_drop.history import Candidate, History, Judgement, Left, Version, judge_all
 from connectors.csv_drop.known_layout import ACCEPT
 from connectors.csv_drop.mended import MendedFile
 from connectors.csv_drop.options import After, CsvOptions, Ready
@@ -92,6 +93,7 @@ class DroppedFile:
     folder: Folder = field(repr=False)
     options: CsvOptions = field(repr=False)
     course: Course = field(repr=False)
+    left: Left | None = None
 
     @property
     def label(self) -> str:
@@ -110,8 +112,10 @@ class DroppedFile:
 
     @property
     def position(self) -> Position:
-        """Name, content and stamp of the file."""
-        return to_position(self.version)
+        """Name, content and stamp of the file, and where it lies if not in the folder itself."""
+        place = self.folder.place_of(self.label)
+        aside = {} if place == self.label else {"place": place}
+        return {**to_position(self.version), **aside}
 
     def chunks(self) -> Iterator[Chunk]:
         """Read a private copy of the file.
@@ -130,7 +134,8 @@ class DroppedFile:
                 yield from read_table(text, self.options, place=place)
         before = self.course.history
         layout = before.layout.learnt(self.options, first) if first is not None else before.layout
-        self.course.history = replace(before.after(self.version), layout=layout)
+        after = before.after(self.version).leaving(self.left)
+        self.course.history = replace(after, layout=layout)
 
     def _familiar_first_row(self, content: BinaryIO, name: str) -> list[str] | None:
         """Read the first row, which must be as in the file read before; leave the file rewound."""
@@ -197,6 +202,7 @@ class CsvDrop:
         history = History.from_checkpoint(checkpoint, self._ordering)
         contents = self._folder.list(*self._options.patterns, *PATTERNS)
         self._require_same_place(contents, history)
+        contents, grown = with_grown(self._folder, contents, history, self._options)
         found = self._surveyor(history, full=full).survey(contents)
         ready, strange = part_strange(
             found.ready, history, objection_in(self._folder, self._options, history)
@@ -210,6 +216,7 @@ class CsvDrop:
         known = history.seen(through_ns=through_ns, device=contents.device)
         course = Course(known)
         offers = self._offers(ready, course, full=full or held is not None)
+        waiting = waiting + grown
         return Listing(offers=[*self._mended(mended, course), *offers], waiting=waiting)
 
     def settle(self, position: Position, settlement: Settlement, reason: str = "") -> None:
@@ -224,6 +231,8 @@ class CsvDrop:
         if self._options.after is After.KEEP and not failed and not mended:
             return
         version = from_position(position, self._ordering)
+        if "place" in position:
+            self._folder.alias(version.order.name, position["place"])
         stamp = self._stamp_if_same(version)
         if stamp is None:
             return
@@ -310,6 +319,7 @@ class CsvDrop:
                 folder=self._folder,
                 options=self._options,
                 course=course,
+                left=candidate.left,
             )
             for candidate, judgement in zip(ready, judgements, strict=True)
         ]

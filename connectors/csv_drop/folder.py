@@ -13,6 +13,7 @@ import os
 import stat
 from dataclasses import dataclass
 from itertools import chain, count
+from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from connectors.errors import SourceMisconfigured, SourceUnreachable
@@ -111,6 +112,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._aliases: dict[str, str] = {}
 
     def list(self, *patterns: str) -> Contents:
         """List the files that match one; what matches but is no regular file is told apart.
@@ -148,6 +150,31 @@ class Folder:
         """Whether there is a folder of this name in this one."""
         return (self.path / name).is_dir()
 
+    def alias(self, name: str, place: str) -> None:
+        """Let a name stand for a file in one of our own folders from now on."""
+        self._aliases[name] = place
+
+    def place_of(self, name: str) -> str:
+        """Where a name leads to, seen from the folder."""
+        return self._aliases.get(name, name)
+
+    def numbered(self, folder: str, inodes: frozenset[int]) -> tuple[Found, ...]:
+        """Find the regular files of a subfolder by their inodes; names lead there."""
+        if (self.path / folder).is_symlink():
+            return ()
+        try:
+            with os.scandir(self.path / folder) as entries:
+                names = [entry.name for entry in entries if entry.inode() in inodes]
+        except OSError:
+            return ()
+        found = []
+        for name in names:
+            with contextlib.suppress(OSError):
+                status = os.lstat(self.path / folder / name)
+                if stat.S_ISREG(status.st_mode):
+                    found.append(_found(f"{folder}/{name}", status))
+        return tuple(found)
+
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[tuple[BinaryIO, Stamp]]:
         """Open a regular file for reading and stamp it.
@@ -155,7 +182,7 @@ class Folder:
         Raises FileNotFoundError, NotThisFile or another OSError.
         """
         try:
-            descriptor = os.open(self.path / name, _OPEN_FLAGS)
+            descriptor = os.open(self.path / self.place_of(name), _OPEN_FLAGS)
         except OSError as error:
             if error.strerror and not isinstance(error, FileNotFoundError):
                 raise NotThisFile(f"It cannot be opened ({error.strerror}).") from error
@@ -169,12 +196,16 @@ class Folder:
     def move(self, name: str, stamp: Stamp, into: str, *, reason: str | None = None) -> None:
         """Move a file that is as ``stamp`` says into a subfolder, under a free name.
 
-        reason: written beside it. A file that is gone, or another by now, is left alone.
+        reason: written beside it. A file that is gone, there already, or another by now, is left
+        alone.
 
         Raises SourceUnreachable if the folder does not let us.
         """
+        place = self.place_of(name)
+        if place.startswith(f"{into}/"):
+            return
         try:
-            self._move(name, stamp, into, reason)
+            self._move(place, stamp, into, reason)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -251,7 +282,7 @@ class Folder:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(into, dir_fd=here)
             there = _descriptor(stack, into, dir_fd=here)
-            target = _free_name(name, there)
+            target = _free_name(PurePath(name).name, there)
             if reason is not None:
                 _write(f"{target}.reason.txt", reason, dir_fd=there)
             os.rename(name, target, src_dir_fd=here, dst_dir_fd=there)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from connectors.csv_drop.ordering import Order, Ordering
 
+WATCHED = 10
+"""Applied files that are watched for having grown since."""
+
 REMEMBERED = 50
 """Applied files that the checkpoint keeps, to recognise those that could not be moved away."""
 
@@ -28,11 +31,20 @@ class Version(NamedTuple):
     sha256: str
 
 
+class Left(NamedTuple):
+    """An applied file as it was then, by which it is found where it was put away."""
+
+    inode: int
+    size: int
+    sha256: str
+
+
 class Candidate(NamedTuple):
-    """A ready file: which version, and of which kind."""
+    """A ready file: which version, of which kind, and by what it is known on disk."""
 
     version: Version
     kind: Kind
+    left: Left | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +67,7 @@ class History:
     through_ns: int = 0
     device: int | None = None
     layout: KnownLayout = field(default_factory=KnownLayout)
+    left: tuple[Left, ...] = ()
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint | None, ordering: Ordering) -> History:
@@ -69,6 +82,7 @@ class History:
             checkpoint.get("through_ns", 0),
             checkpoint.get("device"),
             KnownLayout.from_json(checkpoint.get("layout")),
+            tuple(Left(*line) for line in checkpoint.get("left", ())),
         )
 
     def to_checkpoint(self) -> Checkpoint:
@@ -82,6 +96,7 @@ class History:
             "through_ns": self.through_ns,
             "device": self.device,
             "layout": self.layout.to_json(),
+            "left": [list(left) for left in self.left],
         }
 
     @property
@@ -99,6 +114,13 @@ class History:
             version = Version(self.last.order, version.sha256)
         others = [known for known in self.applied if known.sha256 != version.sha256]
         return replace(self, applied=(*others, version)[-REMEMBERED:])
+
+    def leaving(self, left: Left | None) -> History:
+        """Add how the file just applied looks on disk."""
+        if left is None:
+            return self
+        others = [known for known in self.left if known.inode != left.inode]
+        return replace(self, left=(*others, left)[-WATCHED:])
 
     def seen(self, *, through_ns: int, device: int | None) -> History:
         """Add what a look found of the folder itself."""

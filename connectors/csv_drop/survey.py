@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from connectors.contract import Waiting
 from connectors.csv_drop.folder import NotThisFile
-from connectors.csv_drop.history import Candidate, Version
+from connectors.csv_drop.history import Candidate, Left, Version
 from connectors.csv_drop.mended import mending, mends
 from connectors.csv_drop.options import After, CsvOptions
 from connectors.csv_drop.ordering import NoPlace, Ordering
@@ -88,7 +88,9 @@ class Surveyor:
         if rows_of is not None:  # renamed by a person
             found.mended.append((Version(order, digest), rows_of))
             return
-        found.ready.append(Candidate(Version(order, digest), self.options.kind_of(file.name)))
+        left = Left(file.stamp.inode, file.stamp.size, digest)
+        kind = self.options.kind_of(file.name)
+        found.ready.append(Candidate(Version(order, digest), kind, left))
         found.through_ns = max(found.through_ns, _changed_ns(file))
 
     def _look_at_mended(self, file: Found, contents: Contents, found: Survey) -> None:
