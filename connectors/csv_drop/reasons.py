@@ -1,6 +1,6 @@
 """The column of reasons in a file of rejected rows: how it is written, found and left out. Pure.
 
-Its title says which rows these are, ``stocksync reason (pull 12, STOK_1.csv)``, so that the file
+Its title says which rows these are, ``stocksync reason (pull 12 of STOK_1.csv)``, so that the file
 may be renamed; in a file without header each reason starts with it. A person may keep the column,
 or let a spreadsheet move or drop it.
 """
@@ -22,7 +22,7 @@ TITLE = "stocksync reason"
 PATTERNS = ("*.mended.csv", "*.mended.*.csv")
 _MARK = "stocksync: "
 _NAME = re.compile(r"(?P<stem>.+)\.mended(?:\.\d+)?\.csv", re.IGNORECASE)
-_TITLE = re.compile(rf"{TITLE} \(pull (\d{{1,18}}), (.+?)\)(?:: .*)?", re.DOTALL)
+_TITLE = re.compile(rf"{TITLE} \(pull (\d{{1,18}}) of (.+?)\)(?:: .*)?", re.DOTALL)
 _PACKED = (".gz", ".zip")
 
 
@@ -49,7 +49,7 @@ def stem_of(label: str) -> str:
 
 def title_of(mends: Mends) -> str:
     """Write the title of the column."""
-    return f"{TITLE} (pull {mends.pull}, {mends.label})"
+    return f"{TITLE} (pull {mends.pull} of {mends.label})"
 
 
 def reason_of(why: str, *, title: str, header: bool) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, insert, select
 
 from worker.ledger import retention, schema
-from worker.ledger.retention import DAY
+from worker.ledger.retention import DAY, Kept
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -99,3 +99,38 @@ def test_sweeping_ends_early_when_told_to(ledger: Ledger, clock: HandClock) -> N
     put(ledger, schema.batch, batch(1, at=clock.now - 31 * DAY))
     retention.sweep(ledger, stopped=lambda: True)
     assert ids(ledger, schema.batch) == [1]
+
+
+def test_it_keeps_as_long_as_it_is_told(ledger: Ledger, clock: HandClock) -> None:
+    put(ledger, schema.pull, *(pull(n, at=clock.now - 2 * DAY) for n in (1, 2)))
+    retention.sweep(ledger, Kept(history=3 * DAY))
+    assert ids(ledger, schema.pull) == [1, 2]
+    retention.sweep(ledger, Kept(history=DAY))
+    assert ids(ledger, schema.pull) == [2]
+
+
+def test_the_latest_batch_stays(ledger: Ledger, clock: HandClock) -> None:
+    put(ledger, schema.batch, *(batch(n, at=clock.now - 400 * DAY) for n in (1, 2)))
+    retention.sweep(ledger)
+    assert ids(ledger, schema.batch) == [2]
+
+
+def test_lines_by_which_a_value_is_known_as_ours_stay(ledger: Ledger, clock: HandClock) -> None:
+    old = clock.now - 400 * DAY
+    put(ledger, schema.batch, *(batch(n, at=old) for n in (1, 2, 3)), batch(4, at=clock.now))
+    line = {"stock_list": 1, "revision": 1, "stock": 1}
+    put(
+        ledger,
+        schema.batch_line,
+        *({**line, "batch_id": n, "sku": sku} for sku in ("SHOWN", "OPEN") for n in (1, 2)),
+        {**line, "batch_id": 3, "sku": "UNWATCHED"},
+    )
+    seen = {"channel_id": 5, "stock_list": 1, "revision": 1, "stock": 1, "other": False}
+    states = [("SHOWN", "confirmed"), ("OPEN", "unconfirmed")]
+    put(ledger, schema.confirmation, *({**seen, "sku": sku, "state": s} for sku, s in states))
+    retention.sweep(ledger)
+    with ledger.read() as connection:
+        columns = (schema.batch_line.c.sku, schema.batch_line.c.batch_id)
+        left = sorted(tuple(row) for row in connection.execute(select(*columns)))
+    assert left == [("OPEN", 1), ("OPEN", 2), ("SHOWN", 2)]
+    assert ids(ledger, schema.batch) == [1, 2, 4]

@@ -95,7 +95,8 @@ def _needed() -> ColumnElement[bool]:
     later = schema.batch_line.alias("later")
     shown = (watched.c.stock_list == line.c.stock_list) & (watched.c.sku == line.c.sku)
     of_key = (later.c.stock_list == line.c.stock_list) & (later.c.sku == line.c.sku)
-    outdone = exists().where(of_key & (later.c.batch_id > line.c.batch_id))
+    after = of_key & (later.c.batch_id > line.c.batch_id)
+    outdone = select(later.c.batch_id).where(after).correlate(line).exists()
     return exists().where(shown & ((watched.c.state != ConfirmState.CONFIRMED) | ~outdone))
 
 
