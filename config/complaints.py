@@ -42,6 +42,7 @@ PATTERNS: dict[str, str] = {
     "name": "Begin with a letter a-z; then a-z, 0-9 and _ only.",
     "instance": "Use letters, digits, _ and - only, 63 at most.",
     "pattern": 'Write a file name pattern without folders, such as "*.csv".',
+    "full_pattern": 'Write a file name pattern without folders, such as "*.csv".',
 }
 
 
