@@ -405,9 +405,11 @@ class PullCounts:
     """What one pull read and what it means; rows, then levels, and per stock list.
 
     passing: levels that only sink, and not to zero, so that they may go while the rest is held.
+    skipped: rows passed over because the configuration says so; not among those read.
     """
 
     read: int = 0
+    skipped: int = 0
     rejected: int = 0
     foreign: int = 0
     passing: int = 0

@@ -164,7 +164,9 @@ def _plan(
     lists = sorted(pull.counts.lists.items())
     return {
         "lists": [{"stock_list": number, **asdict(counts)} for number, counts in lists],
+        "skipped": pull.counts.skipped,
         "foreign": pull.counts.foreign,
+        "let_through": pull.counts.passing if pull.status == "held" and pull.pages_applied else 0,
         "largest_changes": [change._asdict() for change in largest],
         "going_to_zero": [change._asdict() for change in zeroed],
         "rejected_rows": [
@@ -222,6 +224,12 @@ def _show(session: Session, shown: dict[str, Any]) -> None:
         f"{shown['read']} rows read, {shown['changed']} levels new or changed,"
         f" {shown['zeroed']} go to zero, {shown['missing']} missing, {shown['rejected']} rejected"
     )
+    if shown["let_through"]:
+        session.out.print(
+            f"{shown['let_through']} of them only sink, and were let through meanwhile"
+        )
+    if shown["foreign"]:
+        session.out.print(f"{shown['foreign']} keys of other sources are not applied")
     _show_lists(session, shown["lists"])
     _show_changes(session, "largest changes", shown["largest_changes"], shown["changed"])
     _show_changes(session, "going to zero", shown["going_to_zero"], shown["zeroed"])

@@ -56,9 +56,13 @@ class Rejects:
 
 @dataclass(slots=True)
 class Reading:
-    """What was read: number of rows, the rejects, and how the SKUs are written."""
+    """What was read: number of rows, the rejects, and how the SKUs are written.
+
+    skipped: rows passed over because the configuration says so; not among ``rows``.
+    """
 
     rows: int = 0
+    skipped: int = 0
     rejects: Rejects = field(default_factory=Rejects)
     spellings: Spellings = field(default_factory=Spellings)
 
@@ -81,6 +85,7 @@ def read_offer(  # noqa: PLR0913 - what to read by and whom to tell, all by name
     reading = Reading(rejects=Rejects(each=on_reject))
     for read in offer.chunks():
         reading.rows += len(read.rows) + len(read.rejects)
+        reading.skipped += read.skipped
         chunk = _mapped(read, plan) if plan.sku_rules else read
         scratch.add(_statements(chunk.rows, plan, stock_lists, reading.rejects))
         for reject in chunk.rejects:
@@ -190,5 +195,9 @@ def raw_text(cells: object) -> str:
 
 
 def raw_identity(reject: Reject) -> str:
-    """Identity of a failure about a row whose key is not known: the hash of the raw row."""
-    return "raw:" + hashlib.sha256(reject.raw.encode()).hexdigest()[:24]
+    """Identity of a failure about a row whose key is not known: the hash of the raw row.
+
+    The column counts too: several cells of one row of a pivot table may be bad.
+    """
+    text = f"{reject.column}\n{reject.raw}"
+    return "raw:" + hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -120,7 +120,8 @@ class Scale:
     def _counts(self, reading: Reading, found: Comparison) -> PullCounts:
         with self.ledger.read() as connection:
             known = levels.known_by_list(connection, self.source.id)
-        return found.counts(read=reading.rows, rejected=reading.rejects.total, known=known)
+        counts = found.counts(read=reading.rows, rejected=reading.rejects.total, known=known)
+        return replace(counts, skipped=reading.skipped)
 
     def _reasons(self, offer: Offer, counts: PullCounts, found: Comparison) -> list[str]:
         guard, drift = self.plan.guard, found.drift
