@@ -111,6 +111,15 @@ def test_durations_are_numbers_or_text_with_a_unit(
     assert csv_source(loaded(tmp_path, text)).stable_for == seconds
 
 
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [("0", 0), ("500", 500), ('"2 KB"', 2_000), ('"300MB"', 300_000_000), ('"1gb"', 10**9)],
+)
+def test_sizes_are_numbers_or_text_with_a_unit(tmp_path: Path, written: str, size: int) -> None:
+    text = f"{MINIMAL}[retention]\nmin_free = {written}\n"
+    assert loaded(tmp_path, text).settings.retention.min_free == size
+
+
 def test_words_of_cron_become_their_five_fields(tmp_path: Path) -> None:
     source = csv_source(loaded(tmp_path, MINIMAL.replace("mode", 'schedule = "@daily"\nmode')))
     assert (source.schedule, source.every) == ("0 0 * * *", None)
