@@ -163,3 +163,16 @@ def test_whatever_is_taken_consists_of_ascii_digits(text: str) -> None:
 def test_one_mark_for_both_uses_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="differ"):
         canonical("1", decimal=".", thousands=".")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("5,000-", "-5"), ("1.250,5- ", "-1250.5"), ("-5", "-5"), ("0-", "0")]
+)
+def test_a_minus_may_stand_behind_where_configured(text: str, expected: str) -> None:
+    assert canonical(text, decimal=",", thousands=".", trailing_minus=True) == expected
+
+
+@pytest.mark.parametrize("text", ["-5-", "5--", "5 -", "-", "--", "5-5", "(5)"])
+def test_a_trailing_minus_stands_once_and_right_behind(text: str) -> None:
+    with pytest.raises(NotANumber):
+        canonical(text, trailing_minus=True)
