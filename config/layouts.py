@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from config.problem import Complaint, KeyPath
@@ -73,10 +72,11 @@ def _used_twice(columns: Tree, path: KeyPath) -> Iterator[Complaint]:
         (("warehouses", number), value)
         for number, value in enumerate(several if isinstance(several, list | tuple) else ())
     ]
-    counts = Counter(str(column) for _, column in [*single, *named])
+    seen = {str(columns.get("sku"))}
     for key, column in [*single, *named]:
-        if counts[str(column)] > 1 and key != ("sku",):
+        if str(column) in seen and key != ("sku",):
             yield Complaint((*path, *key), "is a column used twice", "Name another column.")
+        seen.add(str(column))
 
 
 def _headers_of_none(source: Tree, columns: Tree, path: KeyPath) -> Iterator[Complaint]:
