@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -130,6 +131,17 @@ def test_a_row_whose_key_cannot_be_read_forbids_to_declare_anything_missing(drop
     report = drop.one()
     assert (report.missing, report.changed, report.rejected) == (0, 1, 1)
     assert stocks_of(drop.ledger, "A", "B") == {"A": 7, "B": 6}
+
+
+def test_a_file_that_was_cut_declares_nothing_missing(drop: Drop) -> None:
+    drop.rule(missing=Missing.ZERO)
+    drop.pull()
+    path = drop.say("A,7", "C,1")
+    age = path.stat().st_mtime
+    path.write_text(path.read_text()[:-2])  # within its last line
+    os.utime(path, (age, age))
+    assert drop.pull() == []
+    assert stocks_of(drop.ledger, "A", "B") == {"A": 5, "B": 6}
 
 
 def test_duplicates_that_are_rejected_count_as_present(drop: Drop) -> None:
