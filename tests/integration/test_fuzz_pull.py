@@ -83,7 +83,7 @@ def sums(stated: dict[int, Stated]) -> dict[str, int]:
     return {sku: stock for sku, stock in stocks.items() if stock <= MAX_STOCK}
 
 
-@fuzz(60)
+@fuzz(25)
 @given(rows=ROWS)
 @example(rows=[["A", "MAIN", "5", "AD"], ["A", "MAIN", "5", "KG"]])
 @example(rows=[["A", "MAIN", "3000000000", ""], ["", "MAIN", "7", ""], ["A", "MOON", "1", ""]])
@@ -122,9 +122,11 @@ def test_a_snapshot_cut_at_any_byte_leaves_each_stock_old_or_makes_it_new(
     old, new = sums(read_strictly(BEFORE, PLAIN)), sums(read_strictly(AFTER, PLAIN))
     zero = Rules(missing=Missing.ZERO)
     with exports(sqlite_template, rules=zero, absences=2) as drop:
+        stocks: dict[str, int] = {}
         for length in range(len(AFTER) + 1):
-            drop.export(BEFORE)
-            drop.pull()
+            if stocks != old:
+                drop.export(BEFORE)
+                drop.pull()
             cut = drop.export(AFTER[:length])
             drop.pull()
             stocks = drop.stocks(BEFORE)
