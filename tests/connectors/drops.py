@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import os
 import time
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Kind
-from connectors.csv_drop import CsvColumns, CsvDrop, CsvOptions
+from connectors.csv_drop import CsvColumns, CsvDrop, CsvFormat, CsvOptions
 from tests.connectors.conformance import Item, SourceUnderTest
 
 if TYPE_CHECKING:
@@ -44,18 +46,52 @@ def tree(path: Path) -> dict[str, bytes]:
     }
 
 
-class DropFolder(SourceUnderTest):
-    """The ERP's side of a drop folder; each statement is a file whose name sorts after the last."""
+def written(rows: Iterable[list[object]], form: CsvFormat) -> str:
+    """Write rows as an ERP of this dialect does; numbers stand in the third column."""
+    lines = [
+        [_number(str(cell), form) if at == 2 else str(cell) for at, cell in enumerate(row)]
+        for row in rows
+    ]
+    if form.bordered:
+        rule = "-" * 40 + "\n"
+        return rule + "".join(f"|{'|'.join(line)}|\n" for line in lines) + rule
+    text = io.StringIO()
+    csv.writer(text, delimiter=form.delimiter).writerows(lines)
+    return text.getvalue()
 
-    def __init__(self, path: Path, kind: Kind, *, fixed_name: bool = False) -> None:
+
+def _number(text: str, form: CsvFormat) -> str:
+    """Write a number as the dialect does."""
+    minus = form.trailing_minus and text.startswith("-")
+    return (f"{text[1:]}-" if minus else text).replace(".", form.decimal)
+
+
+class DropFolder(SourceUnderTest):
+    """The ERP's side of a drop folder; each statement is a file whose name sorts after the last.
+
+    form: the dialect that it writes, with decimal marks and borders. packed: as gzip.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: Kind,
+        *,
+        fixed_name: bool = False,
+        form: CsvFormat | None = None,
+        packed: bool = False,
+    ) -> None:
         path.mkdir()
+        self._form = form or CsvFormat()
+        self._packed = packed
         self.path = path
         self.kind = kind
         self._fixed_name = fixed_name
         self._count = 0
 
     def connector(self) -> Connector:
-        return CsvDrop(options(self.path, mode=self.kind))
+        pattern = "*.csv.gz" if self._packed else "*.csv"
+        return CsvDrop(options(self.path, mode=self.kind, format=self._form, pattern=pattern))
 
     def state(self, *items: Item) -> None:
         self._write([item.sku, item.warehouse, f"{item.quantity:f}", item.unit] for item in items)
@@ -86,8 +122,8 @@ class DropFolder(SourceUnderTest):
     def _write(self, rows: Iterable[list[object]]) -> None:
         self._count += 1
         name = "stock.csv" if self._fixed_name else f"stock_{self._count:03}.csv"
-        with (self.path / name).open("w", newline="", encoding="utf-8") as stream:
-            stream.write(HEADER)
-            csv.writer(stream).writerows(rows)
+        name += ".gz" if self._packed else ""
+        text = written([HEADER.strip().split(","), *rows], self._form).encode(self._form.encoding)
+        (self.path / name).write_bytes(gzip.compress(text) if self._packed else text)
         at = time.time() - 3600 + self._count
         os.utime(self.path / name, (at, at))

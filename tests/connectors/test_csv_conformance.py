@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.contract import Kind
+from connectors.csv_drop import CsvFormat
 from tests.connectors.conformance import ConnectorConformance
 from tests.connectors.drops import DropFolder
 
@@ -30,3 +31,23 @@ class TestCsvSnapshotsOfOneName(ConnectorConformance):
     @pytest.fixture
     def source(self, tmp_path: Path) -> DropFolder:
         return DropFolder(tmp_path / "outbox", Kind.SNAPSHOT, fixed_name=True)
+
+
+DIALECTS = {
+    "Turkish": CsvFormat(encoding="cp1254", delimiter=";", decimal=",", thousands="."),
+    "UTF-16": CsvFormat(encoding="utf-16", delimiter="\t", decimal=","),
+    "list": CsvFormat(delimiter="|", bordered=True, quoted=False, trailing_minus=True),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+class TestCsvDialects(ConnectorConformance):
+    @pytest.fixture
+    def source(self, tmp_path: Path, dialect: str) -> DropFolder:
+        return DropFolder(tmp_path / "outbox", Kind.SNAPSHOT, form=DIALECTS[dialect])
+
+
+class TestCsvCompressed(ConnectorConformance):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> DropFolder:
+        return DropFolder(tmp_path / "outbox", Kind.DELTA, packed=True)
