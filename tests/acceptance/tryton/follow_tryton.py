@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 VENV = Path(os.environ.get("TRYTON_VENV", HERE.parents[2] / "var" / "tryton"))
-TRANSACTIONS, STEP = 300, 10
+TRANSACTIONS, STEP = int(os.environ.get("TRYTON_TRANSACTIONS", "300")), 10
 SKUS = [f"SKU-{number}" for number in range(12)]
 
 
