@@ -357,3 +357,13 @@ def test_levels_of_a_source_that_is_no_longer_configured_retire_and_come_back(
     assert level_of(ledger, "A").retired
     register(ledger, SOURCE)
     assert not level_of(ledger, "A").retired
+
+
+def test_a_file_that_is_no_database_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(b"this is no ledger" * 1000)
+    ledger = Ledger(f"sqlite:///{path}")
+    with pytest.raises(LedgerUnreachable, match="cannot be used: file is not a database") as caught:
+        migrating.require(ledger)
+    ledger.close()
+    assert caught.value.exit_code is ExitCode.UNREACHABLE

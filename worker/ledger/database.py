@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from worker.errors import LedgerUnreachable, UsageError
@@ -218,6 +218,14 @@ def _translated(ledger: Ledger) -> Iterator[None]:
         raise LedgerUnreachable(
             f"the ledger at {ledger.place} does not answer: {_first_line(error)}",
             remedy="see that the database is up, that its disk has room and that you may write",
+            place="database_url",
+        ) from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:  # its kinds (a constraint, bad SQL) are our mistakes
+            raise
+        raise LedgerUnreachable(
+            f"the ledger at {ledger.place} cannot be used: {_first_line(error)}",
+            remedy="see that database_url names a ledger; a damaged one comes back from a backup",
             place="database_url",
         ) from error
 
