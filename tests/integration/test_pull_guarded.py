@@ -13,7 +13,7 @@ from worker.ledger import events, levels, pulls
 from worker.model import Guard, Missing, WhileHeld
 from worker.pull import applying, easing
 from worker.pull.preview import preview
-from worker.pull.step import Turn
+from worker.pull.report import Turn
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,9 @@ from worker.errors import UsageError
 from worker.ledger import events, levels, pulls, sources
 from worker.model import PullStatus
 from worker.pull.applying import Applier
+from worker.pull.deciding import close_outdated, decide_applying
 from worker.pull.lease import Lease
-from worker.pull.step import PullReport, close_outdated, decide_applying
+from worker.pull.report import PullReport
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -16,7 +16,7 @@ from worker.ledger import sources
 from worker.model import PullCounts, PullStatus, WhileHeld
 from worker.pull.expiring import live_hold
 from worker.pull.mending import origin, outdone
-from worker.pull.step import PullReport
+from worker.pull.report import PullReport
 from worker.pull.weighing import Scale
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from connectors.contract import Offer, Position, Reject, Waiting
     from worker.ledger.pulls import PullRow
     from worker.ledger.sources import Source
-    from worker.pull.step import Turn
+    from worker.pull.report import Turn
     from worker.pull.weighing import Weighing
 
 SHOWN = 20

@@ -10,89 +10,42 @@ import structlog
 from connectors.contract import Kind, MendableOffer, Settlement, Verdict
 from connectors.errors import (
     ConnectorError,
-    SourceMisconfigured,
     SourceUnreachable,
     SourceUnreadable,
 )
-from worker.errors import ExitCode, UsageError
+from worker.errors import UsageError
 from worker.ledger import failures, levels, pulls, sources
 from worker.ledger.failures import NewFailure
 from worker.model import FailureKind, PullCounts, PullStatus
 from worker.planning.schedule import next_at
 from worker.pull.applying import Applier
+from worker.pull.deciding import close_outdated, decide_applying, read_now
 from worker.pull.easing import ease
 from worker.pull.expiring import expire
 from worker.pull.lease import SECONDS, Lease, require_running
 from worker.pull.mending import Aside, origin, outdone
 from worker.pull.owning import close_foreign, report_foreign
 from worker.pull.rejecting import reject_failures
+from worker.pull.report import PullReport
 from worker.pull.room import NoRoom, require_room
 from worker.pull.waiting import note_waiting
 from worker.pull.weighing import Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from connectors.contract import Connector, Offer, Waiting
-    from worker.ledger import Ledger
-    from worker.ledger.pulls import Pull, PullRow
+    from connectors.contract import Offer, Waiting
+    from worker.ledger.pulls import PullRow
     from worker.ledger.sources import Source
-    from worker.model import SourcePlan
     from worker.pull.comparison import Comparison
+    from worker.pull.report import Turn
 
 log = structlog.get_logger(__name__)
 
 BACKFILL_FROM = 1_000
 """A pull that raises more levels than this lets other changes go first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullReport:
-    """How one pull ended, for the caller; error: what a person should read.
-
-    eased: levels that were let through although the pull is held.
-    """
-
-    source: str
-    label: str
-    status: str
-    pull_id: int | None = None
-    read: int = 0
-    changed: int = 0
-    rejected: int = 0
-    missing: int = 0
-    eased: int = 0
-    reason: str | None = None
-    error: ConnectorError | None = None
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """What this pull alone would end a command with."""
-        if isinstance(self.error, SourceMisconfigured):
-            return ExitCode.USAGE
-        if isinstance(self.error, SourceUnreachable):
-            return ExitCode.UNREACHABLE
-        attention = self.status in {PullStatus.HELD, PullStatus.FAILED} or self.rejected
-        return ExitCode.ATTENTION if attention else ExitCode.OK
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What one turn of a source works with.
-
-    min_free: bytes that must be left on our own disks. on_progress: label and rows so far.
-    """
-
-    ledger: Ledger
-    connector: Connector
-    plan: SourcePlan
-    full: bool = False
-    actor: str | None = None
-    min_free: int = 0
-    on_progress: Callable[[str, int], None] = lambda _label, _rows: None
-    stopped: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +249,7 @@ class _Puller:
                 read.source.id,
                 held_pull_id=number,
                 last_pull_id=number,
-                **_read_now(read.as_of, self._ledger.now(connection)),
+                **read_now(read.as_of, self._ledger.now(connection)),
             )
 
         superseded = self._held_position(read.source)
@@ -637,62 +590,6 @@ class _Puller:
             pull_id=pull_id,
             reason=reason,
         )
-
-
-def close_outdated(connection: Connection, applied: Pull, source: str, *, now: float) -> None:
-    """Close what a pull that is applied makes good: its own file's failure, if there is one.
-
-    A snapshot says everything, so what earlier pulls and files could not say is over too. A newer
-    file that could not be read stays open: an older one does not make it good.
-    """
-    snapshot = applied.kind == Kind.SNAPSHOT
-    files = failures.open_ones(connection, source=source, kind=FailureKind.FILE)
-    healed = [
-        failure.id
-        for failure in files
-        if failure.identity == applied.label or (snapshot and failure.identity < applied.label)
-    ]
-    why = "a later file reads well"
-    failures.close_before(connection, healed, pull_id=applied.id, why=why, now=now)
-    if snapshot:
-        failures.close_matching(
-            connection,
-            source=source,
-            kind=FailureKind.ROW,
-            why="a later snapshot reads well",
-            now=now,
-            before_pull=applied.id,
-        )
-
-
-def decide_applying(
-    connection: Connection, source_id: int, pull_id: int, *, now: float, **values: object
-) -> None:
-    """Decide a pull, in one transaction: its differences are durable, the checkpoint moves."""
-    pulls.change(
-        connection,
-        pull_id,
-        status=PullStatus.APPLYING,
-        decided_at=now,
-        reason=None,
-        pages_applied=0,
-        **values,
-    )
-    sources.change(
-        connection,
-        source_id,
-        checkpoint=values["checkpoint"],
-        fingerprint=values["fingerprint"],
-        last_pull_id=pull_id,
-        held_pull_id=None,
-        last_success_at=now,
-        **_read_now(values.get("as_of"), now),
-    )
-
-
-def _read_now(as_of: object, now: float) -> dict[str, object]:
-    """When the source itself was read last; rows that a person mended are not its word."""
-    return {"read_at": now} if as_of is None else {}
 
 
 def _left_out(outdated: int) -> str | None:
