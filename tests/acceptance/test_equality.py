@@ -82,7 +82,7 @@ def stocksync(folder: Path, *words: str, expected: int = 0) -> Any:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode == expected, done.stdout + done.stderr

@@ -340,7 +340,7 @@ def trickle(first: bytes) -> Respond:
     ids=["headers", "body"],
 )
 def test_a_trickled_answer_ends_at_the_deadline_in_doubt(first: bytes) -> None:
-    answer = run(answered(trickle(first), timeout=0.3))
+    answer = run(answered(trickle(first), timeout=1.0))
     assert (answer.status, answer.sent, answer.error) == (None, True, "read_timeout")
 
 
@@ -550,7 +550,7 @@ def test_a_login_without_a_usable_key_failed(body: Any) -> None:
 
 
 def test_the_deadline_includes_the_login() -> None:
-    answer = run(answered(trickle(b"HTTP/1.1 200 X\r\nX: "), credentials=password, timeout=0.3))
+    answer = run(answered(trickle(b"HTTP/1.1 200 X\r\nX: "), credentials=password, timeout=1.0))
     assert (answer.sent, verdict(answer)) == (False, AnswerClass.NOT_SENT)
 
 
