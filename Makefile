@@ -2,7 +2,7 @@
 # all else comes into .venv, from locked packages with hashes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo run test test-all check bench lock clean
+.PHONY: help install demo run test test-all acceptance-tryton check bench lock clean
 
 # the first of these that is new enough; or say which one: make PYTHON=/path/to/python
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -17,7 +17,7 @@ WORKERS ?= auto
 ARGS ?=
 
 help:  ## what can be typed
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-9s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-17s %s\n", $$1, $$2 }'
 
 install: $(READY)  ## .venv with stocksync and everything that its tests need
 
@@ -41,6 +41,11 @@ test: install  ## the whole suite
 
 test-all: override ARGS += --hypothesis-profile=thorough
 test-all: check test  ## all that must be clean before a merge, with a longer search for odd inputs
+
+acceptance-tryton: install  ## follow a real ERP, Tryton, through hundreds of its own transactions (minutes)
+	@test -x var/tryton/bin/python || { $(PYTHON) -m venv var/tryton && var/tryton/bin/pip install -q \
+		trytond trytond_stock proteus 'psycopg[binary]' psycopg_pool; }
+	@$(BIN)/python -m pytest tests/acceptance/tryton/follow_tryton.py $(ARGS)
 
 check: install  ## linters, types, layers, dependencies, addresses
 	$(BIN)/ruff check .
