@@ -9,6 +9,7 @@ StocksyncError
     ├── BrokerUnreachable
     └── OmnitronUnreachable
         ├── OmnitronDenied       our credentials or rights: a person has to look
+        ├── OmnitronLoginWaits   too many logins of ours: this one has its turn in a moment
         ├── OmnitronThrottled    slow down; it may say for how long
         └── OmnitronAnswerError  it answered, but not what its API promises
 """
@@ -105,6 +106,16 @@ class OmnitronThrottled(OmnitronUnreachable):
     def __init__(self, message: str, *, retry_after: float | None = None, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.retry_after = retry_after
+
+
+class OmnitronLoginWaits(OmnitronUnreachable):
+    """The login waits its turn after those of other processes. seconds: for how long."""
+
+    kind = "omnitron_login_waits"
+
+    def __init__(self, message: str, *, seconds: float = 0.0, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.seconds = seconds
 
 
 class OmnitronAnswerError(OmnitronUnreachable):

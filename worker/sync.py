@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.errors import ExitCode, OmnitronUnreachable, WrongTarget
+from worker.errors import ExitCode, OmnitronLoginWaits, OmnitronUnreachable, WrongTarget
 from worker.ledger import levels, lists, target
 from worker.ledger.clock import boottime
 from worker.model import Delivered
@@ -107,7 +107,7 @@ class Job:
     async def _prepared(self, errors: list[OmnitronUnreachable]) -> bool:
         """Sign in, learn the stock lists, make sure that it is our Omnitron."""
         try:
-            await prepare(self.service)
+            await prepare(self.service, patience=self.patience)
         except WrongTarget:
             raise
         except OmnitronUnreachable as error:
@@ -178,13 +178,14 @@ async def _rest(seconds: float, *, stopped: Callable[[], bool]) -> None:
         await asyncio.sleep(min(ahead, _NOTICE))
 
 
-async def prepare(service: Service) -> None:
+async def prepare(service: Service, *, patience: float = 0.0) -> None:
     """Sign in, see that the ledger belongs to this Omnitron, and learn its stock lists.
 
+    patience: seconds to wait at most for our turn to log in, after other processes.
     Lists that cannot be read now only delay warehouses that are looked up by code. Raises
     WrongTarget (before the first write) or an OmnitronUnreachable.
     """
-    await service.client.sign_in()
+    await _sign_in(service, until=boottime() + patience)
     require_target(service)
     try:
         found = await service.client.stock_lists()
@@ -196,6 +197,16 @@ async def prepare(service: Service) -> None:
         lists.seen(connection, found, now=service.ledger.now(connection))
 
     service.ledger.write(keep)
+
+
+async def _sign_in(service: Service, *, until: float) -> None:
+    while True:
+        try:
+            return await service.client.sign_in()
+        except OmnitronLoginWaits as error:
+            if service.stopped() or boottime() + error.seconds > until:
+                raise
+            await _rest(error.seconds, stopped=service.stopped)
 
 
 def require_target(service: Service) -> None:

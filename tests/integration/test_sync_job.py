@@ -11,11 +11,14 @@ from tests.integration.delivering import requests, stocks
 from worker.bootstrap import Service, build
 from worker.errors import ExitCode, LedgerNotReady, UsageError, WrongTarget
 from worker.ledger import target
+from worker.planning import limiter
 from worker.sync import Job, SyncReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from worker.sandbox import RunningSandbox
 
@@ -226,3 +229,19 @@ def test_what_rests_is_waited_for_within_the_patience(
     assert (impatient.left, impatient.exit_code) == (True, ExitCode.UNREACHABLE)
     patient = office.sync(patience=30.0)
     assert (patient.left, patient.exit_code, patient.delivered.sent) == (False, ExitCode.OK, 1)
+
+
+def test_a_login_that_waits_its_turn_is_waited_for_within_the_patience(office: Office) -> None:
+    assert office.service is not None
+    ledger = office.service.ledger
+
+    def others_have_logged_in(connection: Connection) -> None:
+        row, now = target.read(connection), ledger.now(connection)
+        most = limiter.LOGIN_BURST * limiter.LOGIN_EVERY
+        used_up = now + most - limiter.LOGIN_EVERY + 0.5
+        target.save(connection, row._replace(login_at=used_up))
+
+    ledger.write(others_have_logged_in)
+    assert [error.kind for error in office.sync(patience=0.0).errors] == ["omnitron_login_waits"]
+    patient = office.sync(patience=30.0)
+    assert (patient.exit_code, list(patient.errors)) == (ExitCode.OK, [])

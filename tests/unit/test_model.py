@@ -89,6 +89,7 @@ EXITS = {
     errors.BrokerUnreachable: 3,
     errors.OmnitronUnreachable: 3,
     errors.OmnitronDenied: 3,
+    errors.OmnitronLoginWaits: 3,
     errors.OmnitronThrottled: 3,
     errors.OmnitronAnswerError: 3,
 }

@@ -106,7 +106,7 @@ def deliver(context: typer.Context, *, patience: Patience = 60.0) -> ExitCode:
     with steps_shown(session) as steps:
 
         async def work() -> reports.Drained:
-            await prepare(service)
+            await prepare(service, patience=patience)
             courier = service.courier(on_progress=steps.delivered)
             return reports.Drained(*await drain(courier, patience=patience))
 

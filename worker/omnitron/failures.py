@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from worker.errors import (
     OmnitronAnswerError,
     OmnitronDenied,
+    OmnitronLoginWaits,
     OmnitronThrottled,
     OmnitronUnreachable,
 )
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from worker.model import Answer
 
 _TROUBLE = {
-    "login_wait": "another login was made a moment ago, this one waits its turn",
     "dns": "the name of its host cannot be resolved",
     "refused": "its host refuses connections",
     "tls": "no secure connection could be made",
@@ -35,6 +35,12 @@ def reading_error(answer: Answer, what: str) -> OmnitronUnreachable:
     """Say what kept us from reading. what: ``the login`` or ``reading``."""
     if answer.error in _DENIED or answer.status in {401, 403}:
         return _denied(answer, what)
+    if answer.error == "login_wait":
+        return OmnitronLoginWaits(
+            f"The login at Omnitron waits its turn for {answer.retry_after} s: others came before.",
+            seconds=float(answer.retry_after or 0.0),
+            remedy="Nothing is lost; it is tried again.",
+        )
     if answer.status is None:
         trouble = _TROUBLE.get(answer.error, answer.error or "it gave no answer")
         return OmnitronUnreachable(
