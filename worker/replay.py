@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from worker.ledger import batches, events, failures, levels, lists
+from worker.ledger import batches, bulk, events, failures, levels, lists
 from worker.model import FailureKind, Key, LineOutcome, Rank
 from worker.planning.levels import MISSING_IN_SOURCE, replayed
 
@@ -101,25 +101,58 @@ def replay(  # noqa: PLR0913 - what to replay, who, and how, all by name
     """Make parked levels of ``keys`` due again, with the value that the ERP states today.
 
     revisions: what the caller saw of each key (a batch); a newer one has moved on. stock_lists:
-    lists that stand still, to be tried again. Twice changes nothing. Nothing that was stored as a
-    payload is ever sent.
+    lists that stand still, to be tried again. Twice changes nothing, so more than a page of keys,
+    which takes several transactions, may be interrupted and replayed once more. Nothing that was
+    stored as a payload is ever sent.
     """
-    wanted = sorted(set(keys))
-    seen = revisions or {}
+    wanted, seen = sorted(set(keys)), revisions or {}
+    if dry_run:
+        with ledger.read() as connection:
+            return _answers(connection, wanted, seen)
+    rank = _rank(ledger, wanted)
+    answers: list[Replayed] = []
+    for page in [*bulk.paged(wanted)] or [[]]:
+        done, last = len(answers), not page or page[-1] == wanted[-1]
 
-    def work(connection: Connection) -> list[Replayed]:
-        there = levels.by_keys(connection, wanted, lock=True)
-        answers = [_answer(key, there.get(key), seen.get(key)) for key in wanted]
-        if dry_run:
-            return answers
-        again = [a.key for a in answers if a.answer is ReplayAnswer.REPLAYED]
-        rank = Rank.BACKFILL if len(again) > BULK else None
-        levels.save(connection, [_ranked(replayed(there[key]), rank) for key in again])
-        lists.go_on(connection, {key.stock_list for key in wanted} | set(stock_lists))
-        _note(connection, actor, subject, answers, ledger.now(connection))
-        return answers
+        def work(
+            connection: Connection,
+            page: Sequence[Key] = page,
+            done: int = done,
+            *,
+            last: bool = last,
+        ) -> None:
+            answers[done:] = _replay_page(connection, page, seen, rank)
+            if last:
+                lists.go_on(connection, {key.stock_list for key in wanted} | set(stock_lists))
+                _note(connection, actor, subject, answers, ledger.now(connection))
 
-    return ledger.write(work)
+        ledger.write(work)
+    return answers
+
+
+def _rank(ledger: Ledger, wanted: Sequence[Key]) -> Rank | None:
+    """More than `BULK` parked levels go after today's changes; else each keeps its rank."""
+    if len(wanted) <= BULK:
+        return None
+    with ledger.read() as connection:
+        answers = _answers(connection, wanted, {})
+    again = sum(answer.answer is ReplayAnswer.REPLAYED for answer in answers)
+    return Rank.BACKFILL if again > BULK else None
+
+
+def _replay_page(
+    connection: Connection, page: Sequence[Key], seen: dict[Key, int], rank: Rank | None
+) -> list[Replayed]:
+    there = levels.by_keys(connection, page, lock=True)
+    answers = [_answer(key, there.get(key), seen.get(key)) for key in page]
+    again = [a.key for a in answers if a.answer is ReplayAnswer.REPLAYED]
+    levels.save(connection, [_ranked(replayed(there[key]), rank) for key in again])
+    return answers
+
+
+def _answers(connection: Connection, wanted: Sequence[Key], seen: dict[Key, int]) -> list[Replayed]:
+    there = levels.by_keys(connection, wanted)
+    return [_answer(key, there.get(key), seen.get(key)) for key in wanted]
 
 
 def _answer(key: Key, level: Level | None, seen: int | None) -> Replayed:

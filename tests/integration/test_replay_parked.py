@@ -9,8 +9,8 @@ import pytest
 from tests.integration.delivering import Desk, sent, stocks
 from tests.integration.scenes import level_of, open_failures, say
 from worker.ledger import Ledger, events
-from worker.model import Key, Rank
-from worker.replay import BULK, Choice, ReplayAnswer, keys_of_batch, keys_of_failures, replay
+from worker.model import PAGE_ROWS, Key, Rank
+from worker.replay import Choice, ReplayAnswer, keys_of_batch, keys_of_failures, replay
 
 if TYPE_CHECKING:
     from worker.sandbox import RunningSandbox
@@ -128,7 +128,7 @@ def test_what_is_parked_again_counts_on_its_failure(parked: Desk, sandbox: Runni
 
 
 def test_a_replay_of_very_many_lets_other_changes_go_first(ledger: Ledger) -> None:
-    skus = [f"S{number:04}" for number in range(BULK + 1)]
+    skus = [f"S{number:04}" for number in range(PAGE_ROWS + 1)]
     say(ledger, dict.fromkeys(skus, 5))
     ledger.write(lambda tx: tx.exec_driver_sql("UPDATE level SET park_reason = 'r', parked_at = 1"))
     answers = again(ledger, *(Key(1, sku) for sku in skus))
