@@ -63,7 +63,7 @@ def _of_row(source: str, offer: Offer, pull_id: int, reject: Reject) -> NewFailu
         kind=FailureKind.ROW,
         identity=raw_identity(reject),
         reason=reject.reason,
-        message=f"{offer.label}, line {reject.place}: {reject.message}",
+        message=_placed(offer.label, reject.place, reject.message),
         remedy=reject.remedy,
         source=source,
         sku=reject.sku,
@@ -101,7 +101,7 @@ def _of_key(source: str, offer: Offer, pull_id: int, item: BrokenKey) -> NewFail
         kind=FailureKind.ROW,
         identity=identity_of(*item.key, item.warehouse),
         reason=item.broken.reason,
-        message=f"{offer.label}, line {item.place}: {item.broken.message}",
+        message=_placed(offer.label, item.place, item.broken.message),
         remedy=item.broken.remedy,
         source=source,
         stock_list=item.key.stock_list,
@@ -122,3 +122,12 @@ def _first_of_each(rejects: list[Reject]) -> Iterator[Reject]:
         if reject.reason not in seen:
             seen.add(reject.reason)
             yield reject
+
+
+def _placed(label: str, place: int, message: str) -> str:
+    """Say file and line once; connectors name the line in their own words."""
+    return (
+        f"{label}: {message}"
+        if f"line {place}," in message
+        else f"{label}, line {place}: {message}"
+    )
