@@ -5,6 +5,7 @@ The only thing that it leaves behind is a used login slot, as every login does.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from worker.errors import (
     LedgerNotReady,
     LedgerUnreachable,
     OmnitronDenied,
+    OmnitronLoginWaits,
     OmnitronUnreachable,
     StocksyncError,
 )
@@ -200,7 +202,7 @@ async def _omnitron(service: Service) -> AsyncIterator[Finding]:
     client, lone = _client(service)
     try:
         try:
-            await client.sign_in()
+            await _sign_in(client)
         except OmnitronUnreachable as error:
             yield _wrong("omnitron", error)
             return
@@ -212,6 +214,14 @@ async def _omnitron(service: Service) -> AsyncIterator[Finding]:
     finally:
         if lone:
             await client.aclose()
+
+
+async def _sign_in(client: OmnitronClient) -> None:
+    try:
+        await client.sign_in()
+    except OmnitronLoginWaits as turn:  # seconds: other commands came just before
+        await asyncio.sleep(turn.seconds)
+        await client.sign_in()
 
 
 def _client(service: Service) -> tuple[OmnitronClient, bool]:

@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 from tests.integration.delivering import requests, stocks
 from worker.bootstrap import Service, build
+from worker.checking import Finding, check
 from worker.errors import ExitCode, LedgerNotReady, UsageError, WrongTarget
 from worker.ledger import target
 from worker.planning import limiter
@@ -231,17 +232,33 @@ def test_what_rests_is_waited_for_within_the_patience(
     assert (patient.left, patient.exit_code, patient.delivered.sent) == (False, ExitCode.OK, 1)
 
 
-def test_a_login_that_waits_its_turn_is_waited_for_within_the_patience(office: Office) -> None:
-    assert office.service is not None
-    ledger = office.service.ledger
+def logged_in_often(service: Service) -> None:
+    """As when other commands came just before: the next login has its turn in half a second."""
 
-    def others_have_logged_in(connection: Connection) -> None:
-        row, now = target.read(connection), ledger.now(connection)
+    def use_up(connection: Connection) -> None:
+        row, now = target.read(connection), service.ledger.now(connection)
         most = limiter.LOGIN_BURST * limiter.LOGIN_EVERY
         used_up = now + most - limiter.LOGIN_EVERY + 0.5
         target.save(connection, row._replace(login_at=used_up))
 
-    ledger.write(others_have_logged_in)
+    service.ledger.write(use_up)
+
+
+def test_a_login_that_waits_its_turn_is_waited_for_within_the_patience(office: Office) -> None:
+    assert office.service is not None
+    logged_in_often(office.service)
     assert [error.kind for error in office.sync(patience=0.0).errors] == ["omnitron_login_waits"]
     patient = office.sync(patience=30.0)
     assert (patient.exit_code, list(patient.errors)) == (ExitCode.OK, [])
+
+
+def test_check_waits_for_its_turn_to_log_in(office: Office) -> None:
+    assert office.service is not None
+    logged_in_often(office.service)
+    service = office.service
+
+    async def findings() -> list[Finding]:
+        return [finding async for finding in check(service, offline=False)]
+
+    (login,) = [one for one in service.run(findings) if one.subject == "omnitron"]
+    assert (login.code, login.message[:9]) == (ExitCode.OK, "signed in")
