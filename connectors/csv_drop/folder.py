@@ -322,7 +322,7 @@ def _misfit(name: str, status: os.stat_result) -> str:
     if not name.isprintable() or not _is_unicode(name):
         return "Its name is not printable UTF-8; rename it."
     if stat.S_ISLNK(status.st_mode):
-        return "It is a symbolic link, and links are not followed; put the file."
+        return "It is a symbolic link, and links are not followed; put the file itself there."
     return "" if stat.S_ISREG(status.st_mode) else "It is not a regular file."
 
 

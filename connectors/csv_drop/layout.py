@@ -36,7 +36,8 @@ class Layout:
 
     stocks: one, or one per warehouse of a pivot table. extra: names and places, by name.
     skips: the place that each of `CsvOptions.skip_rows_where` looks at.
-    width: cells of a whole row; a row may have more if they are empty, never fewer.
+    width: cells of a whole row; never fewer. widest: cells of the first row, its blank ends too; a
+    row may have so many if those beyond `width` are blank.
     """
 
     sku: int
@@ -49,6 +50,7 @@ class Layout:
     extra: tuple[tuple[str, int], ...]
     skips: tuple[int, ...]
     width: int
+    widest: int
 
 
 def fold(text: str) -> str:
@@ -106,6 +108,7 @@ def _layout(options: CsvOptions, find: Callable[[Column], int], cells: Sequence[
     optional = (columns.warehouse, columns.unit_type, columns.sold_quantity_unreported)
     warehouse, unit_type, sold = (None if column is None else find(column) for column in optional)
     used = max(find(column) for column in options.required.values())
+    width = max(used + 1, _filled(cells))
     return Layout(
         sku=find(columns.sku),
         sku_name=_name(columns.sku),
@@ -116,7 +119,8 @@ def _layout(options: CsvOptions, find: Callable[[Column], int], cells: Sequence[
         sold_name=_name(columns.sold_quantity_unreported or ""),
         extra=tuple((name, find(column)) for name, column in sorted(columns.extra_field.items())),
         skips=tuple(find(skip.column) for skip in options.skip_rows_where),
-        width=max(used + 1, _filled(cells)),
+        width=width,
+        widest=max(width, len(cells)),
     )
 
 

@@ -73,6 +73,7 @@ class RowReader:
         self._refusals = Refusals(layout, options.format)
         self._sieve = Sieve(options.skip_rows_where, layout.skips)
         self._goes_along = layout.sold is not None or bool(layout.extra)
+        self._widest: int | None = None
 
     def read(self, batch: Iterable[NumberedCells]) -> Chunk:
         """Turn the cells of a few thousand rows into rows and rejects.
@@ -80,7 +81,9 @@ class RowReader:
         In a pivot table each row becomes one per warehouse, all of them in the place of the row.
         """
         before = self._sieve.held_back
-        kept = self._sieve.kept(batch)
+        kept = list(self._sieve.kept(batch))
+        if self._widest is None:
+            self._widest = _widest(kept, self._layout)
         read = self._read_single if len(self._layout.stocks) == 1 else self._read_pivot
         rows, rejects, absent = read(kept)
         return Chunk(rows, rejects, absent + self._sieve.held_back - before)
@@ -93,6 +96,7 @@ class RowReader:
         """
         layout, numbers, form_row = self._layout, self._numbers, tuple.__new__
         at_sku, width, stock = layout.sku, layout.width, layout.stocks[0]
+        widest = self._widest or width
         at_stock, warehouse = stock.at, stock.warehouse
         at_warehouse, at_unit, goes_along = layout.warehouse, layout.unit_type, self._goes_along
         sold = extra = None
@@ -100,7 +104,7 @@ class RowReader:
         rejects: list[Reject] = []
         absent = 0
         for place, cells in batch:
-            if len(cells) != width and _is_misshapen(cells, width):
+            if len(cells) != width and _is_misshapen(cells, width, widest=widest):
                 rejects.append(self._refusals.misshapen(place, cells))
                 continue
             sku = cells[at_sku].strip()
@@ -150,7 +154,8 @@ class RowReader:
 
     def _bad_row(self, place: int, cells: list[str]) -> Reject | None:
         """Reject a row whose shape or SKU is wrong, so that none of its stocks can be used."""
-        if _is_misshapen(cells, self._layout.width):
+        width = self._layout.width
+        if _is_misshapen(cells, width, widest=self._widest or width):
             return self._refusals.misshapen(place, cells)
         sku = cells[self._layout.sku].strip()
         if not sku or len(sku) > LONGEST_SKU or _has_controls(sku):
@@ -208,9 +213,21 @@ class RowReader:
         raise _Unusable(self._refusals.bad_sold(place, cells, why, key=key))
 
 
-def _is_misshapen(cells: Sequence[str], width: int) -> bool:
-    """Whether a row lacks cells, or has more that are not blank."""
-    return len(cells) < width or any(cell.strip() for cell in cells[width:])
+def _is_misshapen(cells: Sequence[str], width: int, *, widest: int) -> bool:
+    """Whether a row lacks cells, has too many, or has more that are not blank."""
+    return not width <= len(cells) <= widest or any(cell.strip() for cell in cells[width:])
+
+
+def _widest(rows: Sequence[NumberedCells], layout: Layout) -> int:
+    """How many cells a row may have, the last ones blank: as many as the first row of the file.
+
+    Or as many as all whole rows have, where the ERP ends each row, but not the header, in a
+    delimiter. In one row alone a blank cell too many is one that a number without quotes has pushed
+    out of its place: ``A,1,250,`` is not 1.
+    """
+    widths = [len(cells) for _, cells in rows if len(cells) >= layout.width]
+    habit = min(widths) if len(widths) > 1 else layout.widest
+    return max(layout.widest, habit)
 
 
 def _has_controls(text: str) -> bool:

@@ -9,7 +9,7 @@ from connectors.contract import Waiting
 from connectors.csv_drop.folder import NotThisFile
 from connectors.csv_drop.history import Candidate, Left, Version
 from connectors.csv_drop.mended import mending, mends
-from connectors.csv_drop.options import After, CsvOptions
+from connectors.csv_drop.options import After, CsvOptions, Ready
 from connectors.csv_drop.ordering import NoPlace, Ordering
 from connectors.csv_drop.readiness import (
     OVERDUE,
@@ -76,13 +76,16 @@ class Surveyor:
         try:
             order = self.ordering.place(file.name, believed_mtime_ns(file, now=self.now))
         except NoPlace as error:
-            found.waiting.append(Waiting(label=file.name, reason=str(error), alarm=True))
+            if not self._look_at_mended(file, contents, found):  # renamed by a person
+                found.waiting.append(Waiting(label=file.name, reason=str(error), alarm=True))
             return
         if self._is_decided(file, order):
             return
         reason, digest = self._examined(file, contents, self.options)
         if reason:
-            found.waiting.append(self._waits(file, reason))
+            told_apart = self.options.ready is not Ready.STABLE
+            if not (told_apart and self._look_at_mended(file, contents, found)):
+                found.waiting.append(self._waits(file, reason))
             return
         rows_of = mends(self.folder, file.name, self.options)
         if rows_of is not None:  # renamed by a person
@@ -93,17 +96,18 @@ class Surveyor:
         found.ready.append(Candidate(Version(order, digest), kind, left))
         found.through_ns = max(found.through_ns, _changed_ns(file))
 
-    def _look_at_mended(self, file: Found, contents: Contents, found: Survey) -> None:
-        """Sort in a file of rejected rows. Raises OSError or NotThisFile."""
+    def _look_at_mended(self, file: Found, contents: Contents, found: Survey) -> bool:
+        """Sort in a file of rejected rows; False: it is none. Raises OSError or NotThisFile."""
         rows_of = mends(self.folder, file.name, self.options)
         if rows_of is None:
-            return
+            return False
         reason, digest = self._examined(file, contents, mending(self.options))
         if reason:
             found.waiting.append(self._waits(file, reason))
-            return
+            return True
         order = self.ordering.recall(file.name, believed_mtime_ns(file, now=self.now))
         found.mended.append((Version(order, digest), rows_of))
+        return True
 
     def _examined(self, file: Found, contents: Contents, options: CsvOptions) -> tuple[str, str]:
         """Give why a file waits, as a sentence, and "", or "" and the hash of a ready one."""

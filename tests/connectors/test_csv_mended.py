@@ -226,3 +226,18 @@ def test_a_file_counts_from_when_it_was_put_away_not_from_when_it_was_written(
     (tmp_path / ".done" / "s1.csv").touch()
     os.utime(tmp_path / ".done" / "s1.csv", (0, 0))
     assert of.expire(DAY) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"ready": Ready.MARKER}, {"ready": Ready.TRAILER}, {"name_time": "%Y%m%d"}],
+    ids=["marker", "trailer", "name_time"],
+)
+def test_a_mended_file_is_known_by_its_title_under_any_name(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    title = "stocksync reason (pull 7 of s20261121.csv)"
+    drop(tmp_path / "by hand.csv", f"Stok Kodu,Miktar,{title}\nB,9,stocksync: {WHY}\n")
+    of = connector(tmp_path, **changes)
+    assert mends(of) == Mends(pull=7, label="s20261121.csv")
+    assert [row.quantity for row in read(of)] == ["9"]

@@ -146,7 +146,7 @@ def test_a_row_is_placed_at_its_first_line(tmp_path: Path) -> None:
 
 
 def test_empty_cells_after_the_last_column_do_no_harm(tmp_path: Path) -> None:
-    reading = read_file(tmp_path, HEADER.strip() + ",\nA,W,1,AD\nB,W,2,AD,\nC,W,3,AD, ,\n")
+    reading = read_file(tmp_path, HEADER.strip() + ",,\nA,W,1,AD\nB,W,2,AD,\nC,W,3,AD, ,\n")
     assert [row.sku for row in reading.rows] == ["A", "B", "C"]
 
 

@@ -182,3 +182,24 @@ def test_a_file_of_too_many_rows_is_refused(
     monkeypatch.setattr(table, "MOST_ROWS", 2)
     with pytest.raises(SourceUnreadable, match="more than 2 rows"):
         read_file(tmp_path, "sku,n\nA,1\nB,x\nC,1\n", columns=LIST)
+
+
+@pytest.mark.parametrize("others", ["", "B,5,\n", "B,5,\nC,6,\n"])
+def test_a_number_that_a_delimiter_tears_apart_is_rejected_beside_an_empty_last_cell(
+    tmp_path: Path, others: str
+) -> None:
+    reading = read_file(tmp_path, f"sku,n,note\nA,1,250,\n{others}", columns=LIST)
+    assert [reject.reason for reject in reading.rejects] == ["long_row"]
+    assert "A" not in {row.sku for row in reading.rows}
+
+
+def test_rows_that_all_end_in_a_delimiter_are_taken_though_the_header_does_not(
+    tmp_path: Path,
+) -> None:
+    reading = read_file(tmp_path, "sku,n\nA,1,\nC\nB,2,\n", columns=LIST)
+    assert stocks(reading) == [("A", "", "1"), ("B", "", "2")]
+
+
+def test_rows_may_be_as_wide_as_the_blank_end_of_the_header(tmp_path: Path) -> None:
+    reading = read_file(tmp_path, "sku,n,,\nA,1,,\nB,2\n", columns=LIST)
+    assert stocks(reading) == [("A", "", "1"), ("B", "", "2")]
