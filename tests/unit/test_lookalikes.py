@@ -31,6 +31,8 @@ def alike(*skus: str, chunk: int = 2) -> dict[str, str]:
         ("KIRMIZI", "k\u0131rm\u0131z\u0131"),
         ("İĞNE", "iğne"),
         ("A\u00a01", "A 1"),
+        ("A\u200b1", "A1"),
+        ("\ufeffA1", "A1"),
     ],
 )
 def test_a_pair_that_looks_alike_is_found_each_with_the_other(one: str, other: str) -> None:

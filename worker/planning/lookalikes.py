@@ -19,10 +19,11 @@ MOST = 50_000
 
 
 def capitals(sku: str) -> str:
-    """The SKU in capitals without blanks, composed; the dotless and the dotted I are one."""
+    """The SKU in capitals without blanks and invisible signs, composed; the dotless and the dotted I are one."""
     if sku.isascii() and " " not in sku:
         return sku.upper()
-    composed = "".join(unicodedata.normalize("NFC", sku).split()).upper()
+    visible = "".join(sign for sign in sku if unicodedata.category(sign) != "Cf")
+    composed = "".join(unicodedata.normalize("NFC", visible).split()).upper()
     return unicodedata.normalize("NFC", composed).replace("\u0130", "I")
 
 
