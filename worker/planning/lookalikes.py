@@ -19,7 +19,7 @@ MOST = 50_000
 
 
 def capitals(sku: str) -> str:
-    """The SKU in capitals without blanks and invisible signs, composed; the dotless and the dotted I are one."""
+    """The SKU in capitals, composed, without blanks and invisible signs; all I's are one."""
     if sku.isascii() and " " not in sku:
         return sku.upper()
     visible = "".join(sign for sign in sku if unicodedata.category(sign) != "Cf")
