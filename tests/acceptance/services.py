@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ columns = {{ sku = "sku", stock = "stock" }}
 format = "json"
 """
 
+_NUMBERS = itertools.count(1)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -54,7 +57,11 @@ class Place:
     ledger: Ledger
 
     def drop(self, name: str, stocks: Mapping[str, int]) -> None:
-        """Let the ERP export a file, complete at once."""
+        """Let the ERP export a file, complete at once, later in order than those before it.
+
+        Tests of one service may run in any order, and an older file is never applied after a newer.
+        """
+        name = f"{next(_NUMBERS):04}-{name}"
         rows = "".join(f"{sku},{stock}\n" for sku, stock in stocks.items())
         hidden = self.folder / "drop" / f".{name}"
         hidden.write_text("sku,stock\n" + rows)
