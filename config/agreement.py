@@ -168,8 +168,26 @@ def _pattern(pattern: str, template: str, path: KeyPath) -> Iterator[Complaint]:
 
 
 def _csv(source: Tree, path: KeyPath) -> Iterator[Complaint]:
+    yield from _remote(source, path)
     yield from _file_order(source, path)
     yield from layout_mistakes(source, path)
+
+
+def _remote(source: Tree, path: KeyPath) -> Iterator[Complaint]:
+    place = source.get("path")
+    if not isinstance(place, str):
+        return
+    if not place.lower().startswith("sftp://"):
+        for key in ("username", "password", "key_file", "known_hosts"):
+            if key in source:
+                remedy = "Take it out; it is for a path like sftp://host/dir."
+                yield Complaint((*path, key), "stands beside a local folder", remedy)
+        return
+    if "username" not in source:
+        yield Complaint((*path, "username"), "is missing", "Set the user name on that host.")
+    if "password" not in source and "key_file" not in source:
+        remedy = "Set password (as a secret: password_file), or key_file."
+        yield Complaint((*path, "password"), "is missing, and so is key_file", remedy)
 
 
 def _file_order(source: Tree, path: KeyPath) -> Iterator[Complaint]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Event = MutableMapping[str, Any]
 Processor = Callable[[Any, str, Event], Event]
 
-TALKATIVE = ("alembic", "httpx", "httpcore", "aiohttp", "asyncio", "sqlalchemy")
+TALKATIVE = ("alembic", "httpx", "httpcore", "aiohttp", "asyncio", "sqlalchemy", "paramiko")
 """Libraries that write URLs, headers or values below WARNING."""
 
 VOLATILE = frozenset({"attempt", "attempts", "count", "excerpt", "exception", "exc_info"})

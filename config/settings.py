@@ -23,6 +23,7 @@ from config.values import (
     Delimiter,
     Duration,
     Encoding,
+    File,
     Folder,
     LedgerUrl,
     NameTime,
@@ -240,6 +241,10 @@ class CsvSource(_Source):
 
     type: Literal["csv"]
     path: Folder
+    username: Text | None = None
+    password: SecretText | None = None
+    key_file: File | None = None
+    known_hosts: File | None = None
     pattern: Annotated[str, Field(pattern=r"^[^/]+$")] = "*.csv"
     full_pattern: Annotated[str, Field(pattern=r"^[^/]+$")] | None = None
     mode: Kind

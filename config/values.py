@@ -36,6 +36,12 @@ MAX_SECONDS = 10 * 365 * UNITS["d"]
 MAX_PORT = 65_535
 SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _WEB = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d+)?(?:[/?#]\S*)?\Z")
+_SFTP = re.compile(
+    r"sftp://(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d+)?/[^?#\x00-\x1f]+\Z", re.IGNORECASE
+)
+_ELSEWHERE = frozenset(
+    {"abfs", "file", "ftp", "ftps", "gs", "http", "https", "s3", "scp", "smb", "ssh"}
+)
 APART = "Give the user name and the password apart, the password in the environment or a file."
 
 
@@ -222,13 +228,30 @@ def broker_url(value: Secret) -> Secret:
     return value
 
 
-def folder(value: object, info: ValidationInfo) -> Path:
-    """Read a folder's path; a relative one counts from the configuration's folder."""
+def folder(value: object, info: ValidationInfo) -> Path | str:
+    """Read a folder's path, or its ``sftp://`` address; a relative path counts from our file's."""
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise mistake("is not a folder", 'Write a path in quotes like "/srv/erp/outbox".')
-    if re.match(r"[A-Za-z][A-Za-z0-9+]*://", value):
-        remedy = "Name a local folder; let another tool fetch the files into it."
-        raise mistake("names a remote folder, which this version cannot read yet", remedy)
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", value)
+    return _folder(info) / value if scheme is None else _remote_folder(value, scheme[1].lower())
+
+
+def _remote_folder(value: str, scheme: str) -> str:
+    if scheme != "sftp":
+        name = f"a folder behind {scheme}://" if scheme in _ELSEWHERE else "another kind of folder"
+        remedy = "Name a local one, or sftp://host/dir; for others, let a tool fetch the files."
+        raise mistake(f"names {name}, which cannot be read", remedy)
+    _refuse_user_part(value)
+    if not _SFTP.match(value) or not _port_fits(value) or not urlsplit(value).path.strip("/"):
+        remedy = 'Write it like "sftp://host/outbox" or "sftp://host:2222/srv/erp/outbox".'
+        raise mistake("is not the address of a folder", remedy)
+    return value
+
+
+def file(value: object, info: ValidationInfo) -> Path:
+    """Read a file's path; a relative one counts from the configuration's folder."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise mistake("is not a file", 'Write a path in quotes like "/etc/stocksync/id_ed25519".')
     return _folder(info) / value
 
 
@@ -294,4 +317,7 @@ BrokerUrl = Annotated[Secret, BeforeValidator(secret), AfterValidator(broker_url
 BaseUrl = Annotated[str, AfterValidator(base_url)]
 LedgerUrl = Annotated[str, AfterValidator(ledger_url)]
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
-Folder = Annotated[Path, BeforeValidator(folder)]
+Folder = Annotated[Path | str, BeforeValidator(folder)]
+"""A local folder as a path, a remote one as an address."""
+
+File = Annotated[Path, BeforeValidator(file)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import make_url
 
@@ -28,8 +29,10 @@ from connectors.csv_drop import (
     FinalNewline,
     OrderBy,
     Ready,
+    SftpPlace,
     Skip,
 )
+from connectors.csv_drop.places import SSH_PORT
 from connectors.sql_erp import CursorType, Isolation, SqlErp, SqlOptions
 from worker.confirm import Watcher
 from worker.deliver import Courier
@@ -269,7 +272,7 @@ def _connector(source: Source, timezone: str) -> Connector:
     if isinstance(source, CsvSource):
         return CsvDrop(
             CsvOptions(
-                path=source.path,
+                path=_place(source),
                 columns=CsvColumns(**dict(source.columns)),
                 mode=source.mode,
                 pattern=source.pattern,
@@ -301,6 +304,22 @@ def _connector(source: Source, timezone: str) -> Connector:
             isolation=Isolation(source.isolation) if source.isolation else None,
             cannot_see=preset.cannot_see if preset else (),
         )
+    )
+
+
+def _place(source: CsvSource) -> Path | SftpPlace:
+    """Where the files of a source are."""
+    if isinstance(source.path, Path):
+        return source.path
+    address = urlsplit(source.path)
+    return SftpPlace(
+        host=address.hostname or "",
+        port=address.port or SSH_PORT,
+        path=unquote(address.path),
+        username=source.username or "",
+        password=source.password.reveal if source.password else None,
+        key_file=source.key_file,
+        known_hosts=source.known_hosts,
     )
 
 

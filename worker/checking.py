@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.csv_drop import CsvDrop, Ready
@@ -152,7 +153,7 @@ async def _broker(service: Service) -> Finding:
 def _folders(service: Service) -> Iterator[Finding]:
     for source in service.loaded.settings.sources:
         path = getattr(source, "path", None)
-        if path is None:
+        if not isinstance(path, Path):  # of a remote folder, its connector says all
             continue
         subject = f"source {source.name}"
         if path.is_dir() and os.access(path, os.R_OK | os.W_OK | os.X_OK):
@@ -183,7 +184,8 @@ def _strays(service: Service) -> Iterator[Finding]:
     """Name the files in drop folders that no source reads."""
     connectors = {name: service.connector(name) for name in service.sources}
     drops = {name: c.options for name, c in connectors.items() if isinstance(c, CsvDrop)}
-    for path in dict.fromkeys(options.path for options in drops.values()):
+    folders = dict.fromkeys(options.path for options in drops.values())
+    for path in (folder for folder in folders if isinstance(folder, Path)):
         here = {name: options for name, options in drops.items() if options.path == path}
         patterns = [pattern for options in here.values() for pattern in options.patterns]
         marked = any(options.ready is Ready.MARKER for options in here.values())

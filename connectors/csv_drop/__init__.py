@@ -1,8 +1,8 @@
 """CSV files that an ERP drops into a folder.
 
-`look` lists the folder (`folder`), asks of each file where it stands (`ordering`) and whether it is
-complete (`readiness`), and what it is worth against what was applied before (`history`); `survey`
-is the first half of that. A file is read from a private copy
+`look` lists the folder (`folder`; local or remote: `places`), asks of each file where it stands
+(`ordering`) and whether it is complete (`readiness`), and what it is worth against what was applied
+before (`history`); `survey` is the first half of that. A file is read from a private copy
 (`staging`) that was checked as a whole first (`soundness`), by the columns its header names
 (`layout`), row by row (`rows`). `drop` puts these together to the `Connector` of the contract.
 """
@@ -21,6 +21,7 @@ from connectors.csv_drop.options import (
     Ready,
     Skip,
 )
+from connectors.csv_drop.places import SftpPlace
 
 __all__ = [
     "After",
@@ -32,5 +33,6 @@ __all__ = [
     "FinalNewline",
     "OrderBy",
     "Ready",
+    "SftpPlace",
     "Skip",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from connectors.contract import Finding, Waiting
@@ -30,11 +29,11 @@ def check_folder(
 
 def _access(folder: Folder) -> Finding:
     """Say whether files can be moved away."""
-    if os.access(folder.path, os.W_OK | os.X_OK):
-        return Finding(level="ok", message=f"The folder {folder.path} can be read and written to.")
+    if folder.is_writable():
+        return Finding(level="ok", message=f"The folder {folder.place} can be read and written to.")
     return Finding(
         level="error",
-        message=f"The folder {folder.path} cannot be written to, so no file can be moved away.",
+        message=f"The folder {folder.place} cannot be written to, so no file can be moved away.",
         remedy="Let the user that this service runs as write to it.",
     )
 

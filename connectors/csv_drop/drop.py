@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from connectors.contract import (
@@ -41,6 +41,7 @@ from connectors.csv_drop.known_layout import ACCEPT
 from connectors.csv_drop.mended import MendedFile
 from connectors.csv_drop.options import After, CsvOptions, Ready
 from connectors.csv_drop.ordering import Ordering
+from connectors.csv_drop.places import folder_at
 from connectors.csv_drop.readiness import marker_of
 from connectors.csv_drop.reasons import PATTERNS
 from connectors.csv_drop.soundness import sound_codec
@@ -174,9 +175,13 @@ class CsvDrop:
 
     def __init__(self, options: CsvOptions, *, now: Callable[[], float] = time.time) -> None:
         self._options = options
-        self._folder = Folder(options.path)
         self._ordering = Ordering(options)
         self._now = now
+
+    @cached_property
+    def _folder(self) -> Folder:
+        """Where the files are; a remote one may not be usable here: SourceMisconfigured."""
+        return folder_at(self._options.path)
 
     @property
     def options(self) -> CsvOptions:
@@ -273,10 +278,10 @@ class CsvDrop:
         """Look at the folder and at its newest ready file, changing nothing."""
         try:
             listing = self.look(None, full=True)
+            newest = listing.offers[-1].label if listing.offers else None
+            return check_folder(self._folder, self._options, listing.waiting, newest)
         except ConnectorError as error:
             return [Finding(level="error", message=error.message, remedy=error.remedy)]
-        newest = listing.offers[-1].label if listing.offers else None
-        return check_folder(self._folder, self._options, listing.waiting, newest)
 
     def _surveyor(self, history: History, *, full: bool) -> Surveyor:
         """Make what looks at the files, as of now."""
@@ -297,13 +302,13 @@ class CsvDrop:
         devices = {contents.device, history.device} - {None}
         if len(devices) > 1 and not self._folder.holds(DONE):
             raise SourceUnreachable(
-                f"The folder {self._options.path} lies on another device than last time, and "
+                f"The folder {self._folder.place} lies on another device than last time, and "
                 "nothing in it is known.",
                 remedy=(
                     "Is it not mounted? If it is meant to lie there from now on: "
                     "stocksync sources accept NAME."
                 ),
-                place=str(self._options.path),
+                place=self._folder.place,
             )
 
     def _offers(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from connectors.csv_drop.places import SftpPlace
+
 Column = str | int
 """A header text, or a 1-based position."""
 
@@ -119,7 +121,7 @@ class CsvOptions:
     name_time: the form of a time within the names, which then orders the files; timezone: of it.
     """
 
-    path: Path
+    path: Path | SftpPlace
     columns: CsvColumns
     mode: Kind
     pattern: str = "*.csv"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO
 
-from connectors.csv_drop.folder import Folder, NotThisFile, Stamp, blocks, sha256_of, stamp_of
+from connectors.csv_drop.folder import Folder, NotThisFile, Stamp, blocks, sha256_of
 from connectors.errors import SourceUnreachable
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def content_hash(folder: Folder, name: str, stamp: Stamp) -> str:
     """
     with folder.open(name) as (stream, opened):
         digest = sha256_of(stream)
-        if not opened == stamp == stamp_of(os.fstat(stream.fileno())):
+        if not opened == stamp == folder.restamp(stream):
             raise Changed
     return digest
 

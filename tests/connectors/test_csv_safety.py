@@ -13,8 +13,8 @@ import pytest
 
 from connectors.contract import Settlement, Verdict
 from connectors.csv_drop import CsvDrop, Ready
-from connectors.csv_drop.folder import Folder
 from connectors.csv_drop.history import History
+from connectors.csv_drop.local_folder import LocalFolder
 from connectors.csv_drop.ordering import Ordering
 from connectors.csv_drop.survey import Surveyor
 from connectors.errors import SourceUnreachable, SourceUnreadable
@@ -249,12 +249,12 @@ def test_f8_in_a_read_only_folder_an_applied_file_is_recognised(reachable: Path)
 def test_f8_a_file_that_goes_while_the_folder_is_looked_at_is_passed_over(tmp_path: Path) -> None:
     for number in range(200):
         drop(tmp_path / f"stock_{number}.csv", one(number))
-    contents = Folder(tmp_path).list("*.csv")
+    contents = LocalFolder(tmp_path).list("*.csv")
     for number in range(0, 200, 2):
         (tmp_path / f"stock_{number}.csv").unlink()
     usual = options(tmp_path)
     found = Surveyor(
-        folder=Folder(tmp_path),
+        folder=LocalFolder(tmp_path),
         options=usual,
         ordering=Ordering(usual),
         history=History(),
