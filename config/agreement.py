@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticCustomError
+
 from config.layouts import layout_mistakes
 from config.problem import Complaint, KeyPath
 from config.settings import CsvSource, Settings, Source, SqlSource, reads_warehouses
+from config.values import seconds
 from connectors.contract import Kind
 from worker.model import Missing
 
@@ -32,6 +35,7 @@ def mistakes(tree: Tree) -> Iterator[Complaint]:
     for index, source in _items(tree, "sources"):
         path = ("sources", index)
         yield from _schedule(source, path)
+        yield from _unread(source, path)
         yield from _missing(source, path)
         yield from _bounds(_table(source, "rules"), (*path, "rules"))
         for number, rule in _items(source, "sku_rules"):
@@ -129,6 +133,17 @@ def _schedule(source: Tree, path: KeyPath) -> Iterator[Complaint]:
     if "schedule" in source and "every" in source:
         remedy = "Keep one of the two: a crontab schedule, or a period."
         yield Complaint((*path, "every"), "stands beside schedule", remedy)
+
+
+def _unread(source: Tree, path: KeyPath) -> Iterator[Complaint]:
+    """Refuse levels at zero before anybody was told that nothing is read."""
+    try:
+        stale_after, zero_after = seconds(source["stale_after"]), seconds(source["zero_after"])
+    except (KeyError, PydanticCustomError):
+        return
+    if zero_after < stale_after:
+        remedy = "Write one as long or longer: the alarm comes first, the zeroes after it."
+        yield Complaint((*path, "zero_after"), "is shorter than stale_after", remedy)
 
 
 def _missing(source: Tree, path: KeyPath) -> Iterator[Complaint]:

@@ -36,6 +36,7 @@ def source_plan(settings: Settings, source: Source) -> SourcePlan:
         timezone=settings.timezone,
         absences=source.absences,
         stale_after=source.stale_after,
+        zero_after=source.zero_after,
         sku_rules=tuple(SkuRule(**dict(rule)) for rule in source.sku_rules),
     )
 

@@ -230,6 +230,7 @@ class _Source(Table):
     stock_list: Positive | None = None
     missing: Missing = Missing.KEEP
     stale_after: Annotated[Duration, Field(ge=60)] | None = None
+    zero_after: Annotated[Duration, Field(ge=60)] | None = None
     units: dict[Text, Literal["qty", "kg"]] = Field(default_factory=dict)
     sku_rules: Annotated[tuple[SkuRuleTable, ...], Field(max_length=50)] = ()
     rules: RuleTable = RuleTable()

@@ -110,6 +110,9 @@ def _value(level: Level) -> str:
 
 def _origin(known: Known, level: Level) -> str:
     source = known.sources.get(level.source_id, "unknown")
+    if level.zeroed:
+        before = _value(level._replace(stock=level.vetted_stock or 0))
+        return f"source {source} was not read for longer than zero_after, before: {before}"
     parts = [
         part
         for part in known.parts

@@ -264,6 +264,7 @@ class SourcePlan:
     final: the fingerprint covers everything that decides how a row becomes a level.
     absences: how many successive different snapshots must lack a key before it is gone.
     stale_after: seconds without anything read after which the source is stale; None: never.
+    zero_after: such seconds after which its levels go to zero; None: never.
     """
 
     name: str
@@ -279,7 +280,13 @@ class SourcePlan:
     timezone: str
     absences: int = 1
     stale_after: float | None = None
+    zero_after: float | None = None
     sku_rules: tuple[SkuRule, ...] = ()
+
+    @property
+    def stale_from(self) -> float | None:
+        """Seconds without anything read from which on its state is stale."""
+        return self.zero_after if self.stale_after is None else self.stale_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,7 +171,7 @@ def _ended(level: Level, *, zero: bool, now: float) -> Level:
         return level._replace(retired=True)
     none_left = level.value._replace(stock=0)
     after = stated(level, none_left, pull_id=level.pull_id, now=now)
-    return after._replace(retired=not after.must_go)
+    return after._replace(retired=not after.must_go, vetted_stock=None)
 
 
 def _unparked(before: Level, after: Level) -> bool:

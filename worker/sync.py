@@ -17,6 +17,7 @@ from worker.ledger.clock import boottime
 from worker.model import Delivered
 from worker.pull import PullReport, pull_source
 from worker.pull.lease import SourceBusy, SourcePaused
+from worker.zeroing import zero_unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,6 +80,7 @@ class Job:
         errors: list[OmnitronUnreachable] = []
         usable = await self._prepared(errors)
         pulled = [report for name in self.names for report in self._pull(name)]
+        self._zero_unread()
         delivered, left, reason = Delivered(), self._anything_due(), ""
         if (usable or self._is_ours()) and self.service.target.writes:
             delivered, left, reason = await self._deliver()
@@ -95,6 +97,11 @@ class Job:
             reason=reason,
             errors=errors,
         )
+
+    def _zero_unread(self) -> None:
+        """Take to zero what was not read for too long, for those who never run the upkeep."""
+        plans = {name: self.service.source(name) for name in self.names}
+        zero_unread(self.service.ledger, plans, stopped=self.service.stopped)
 
     def _is_ours(self) -> bool:
         """Whether levels may go to the configured Omnitron as soon as it can be reached."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from connectors.errors import ConnectorError
-from worker import staleness
+from worker import staleness, zeroing
 from worker.ledger import lists, retention, sources, target
 from worker.ledger.clock import boottime
 from worker.planning import limiter
@@ -32,6 +32,9 @@ class Upkeep:
     def run(self) -> None:
         """Do what is due. Raises OmnitronUnreachable, WrongTarget and LedgerUnreachable."""
         staleness.watch(self._service.ledger, self._service.sources)
+        zeroing.zero_unread(
+            self._service.ledger, self._service.sources, stopped=self._service.stopped
+        )
         if self._sweep_is_due():
             self.sweep()
         if self._lists_are_due():

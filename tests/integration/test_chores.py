@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.scenes import say
+from tests.integration.scenes import say, stocks_of
 from worker.bootstrap import Service, build
 from worker.chores import Chores
 from worker.errors import UsageError, WrongTarget
@@ -36,6 +36,7 @@ path = "drop"
 mode = "snapshot"
 stock_list = 1
 stable_for = 0
+zero_after = "2h"
 guard = {{ first_pull = "apply" }}
 columns = {{ sku = "sku", stock = "stock" }}
 """
@@ -219,3 +220,16 @@ def test_upkeep_learns_the_stock_lists_once_in_a_while(
     before = sandbox.stats()["requests"]
     chores.upkeep()
     assert sandbox.stats()["requests"] == before
+
+
+def test_upkeep_takes_levels_of_an_unread_source_to_zero_until_it_is_read(
+    chores: Chores, service: Service
+) -> None:
+    drop(service, "a.csv", A=1)
+    chores.pull("drop")
+    change_source(service, read_at=now(service) - 7_201, next_at=0.0)
+    chores.upkeep()
+    assert stocks_of(service.ledger, "A") == {"A": 0}
+    drop(service, "b.csv", A=1)
+    chores.pull("drop")
+    assert stocks_of(service.ledger, "A") == {"A": 1}

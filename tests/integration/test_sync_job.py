@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.integration.delivering import requests, stocks
+from tests.integration.scenes import source_of
 from worker.bootstrap import Service, build
 from worker.checking import Finding, check
 from worker.errors import ExitCode, LedgerNotReady, UsageError, WrongTarget
-from worker.ledger import target
+from worker.ledger import sources, target
 from worker.planning import limiter
 from worker.sync import Job, SyncReport
 
@@ -45,6 +46,7 @@ path = "drop"
 mode = "snapshot"
 stock_list = 1
 stable_for = 0
+{source}
 [sources.columns]
 sku = "sku"
 stock = "stock"
@@ -61,6 +63,7 @@ class Office:
         (self.folder / "drop").mkdir(parents=True)
         self._url = make_url(url)
         self._count = 0
+        self.source_keys = ""
         self.service: Service | None = None
 
     def configure(self, omnitron: str, *, password: str = "sandbox", more: str = "") -> None:
@@ -73,6 +76,7 @@ class Office:
                 omnitron=omnitron,
                 password=password,
                 more=more,
+                source=self.source_keys,
             )
         )
         self.service = build(self.folder / "stocksync.toml", environ={})
@@ -262,3 +266,20 @@ def test_check_waits_for_its_turn_to_log_in(office: Office) -> None:
 
     (login,) = [one for one in service.run(findings) if one.subject == "omnitron"]
     assert (login.code, login.message[:9]) == (ExitCode.OK, "signed in")
+
+
+def test_a_sync_sends_zeroes_for_a_source_that_was_not_read_for_too_long(
+    office: Office, sandbox: RunningSandbox
+) -> None:
+    office.source_keys = 'zero_after = "2h"'
+    office.configure(sandbox.url)
+    office.say("A,5")
+    office.sync()
+    assert office.service is not None
+    ledger = office.service.ledger
+    ledger.write(lambda tx: sources.change(tx, source_of(ledger).id, read_at=1.0))
+    office.sync()
+    assert stocks(sandbox) == {"A": 0}
+    office.say("A,5", "B,1")
+    office.sync()
+    assert stocks(sandbox) == {"A": 5, "B": 1}

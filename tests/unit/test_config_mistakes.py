@@ -266,6 +266,20 @@ def test_a_sku_rule_is_one_step_that_can_be_done(tmp_path: Path, rule: str, told
     assert told in only(tmp_path, TOP + DROP + f"sku_rules = [{rule}]\n")
 
 
+def test_levels_go_to_zero_no_sooner_than_the_alarm(tmp_path: Path) -> None:
+    told = only(tmp_path, TOP + DROP + 'stale_after = "26h"\nzero_after = "1d"\n')
+    assert "sources.drop.zero_after: is shorter than stale_after" in told
+
+
+def test_a_wrong_duration_is_one_mistake_beside_the_other_limit(tmp_path: Path) -> None:
+    told = only(tmp_path, TOP + DROP + 'stale_after = "soon"\nzero_after = "1d"\n')
+    assert "sources.drop.stale_after" in told
+
+
+def test_levels_do_not_go_to_zero_within_a_minute(tmp_path: Path) -> None:
+    assert "sources.drop.zero_after" in only(tmp_path, TOP + DROP + "zero_after = 59\n")
+
+
 def test_a_minimum_fits_below_the_maximum(tmp_path: Path) -> None:
     told = only(tmp_path, TOP + DROP + "rules = { minimum = 3, maximum = 2 }\n")
     assert "sources.drop.rules.minimum" in told

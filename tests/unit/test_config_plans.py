@@ -21,6 +21,28 @@ def print_of(folder: Path, text: str) -> str:
     return fingerprint(settings, settings.sources[0])
 
 
+@pytest.mark.parametrize(
+    ("keys", "stale_after", "zero_after", "stale_from"),
+    [
+        ("", None, None, None),
+        ('stale_after = "26h"\n', 93_600, None, 93_600),
+        ('zero_after = "2d"\n', None, 172_800, 172_800),
+        ('stale_after = "2d"\nzero_after = "48h"\n', 172_800, 172_800, 172_800),
+    ],
+)
+def test_a_source_is_stale_at_the_latest_when_its_levels_go_to_zero(
+    tmp_path: Path,
+    keys: str,
+    stale_after: float | None,
+    zero_after: float | None,
+    stale_from: float | None,
+) -> None:
+    settings = loaded(tmp_path, MINIMAL.replace("mode =", f"{keys}mode =")).settings
+    plan = source_plan(settings, settings.sources[0])
+    told = (plan.stale_after, plan.zero_after, plan.stale_from)
+    assert told == (stale_after, zero_after, stale_from)
+
+
 def test_a_source_plan_has_all_that_the_pull_needs(tmp_path: Path) -> None:
     text = MINIMAL + 'rules = { buffer = 2 }\n[sources.guard]\nfirst_pull = "apply"\n'
     text = text.replace("rules =", "[sources.rules]\n#").replace("# { buffer = 2 }", "buffer = 2")

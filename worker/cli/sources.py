@@ -126,9 +126,7 @@ def _document(
     plan = session.service.source(source.name)
     return {
         "name": source.name,
-        "state": source.state(
-            now, fingerprint=plan.fingerprint, stale_after=plan.stale_after
-        ).value,
+        "state": source.state(now, fingerprint=plan.fingerprint, stale_after=plan.stale_from).value,
         "cursor": cursor_text(source.checkpoint),
         "next_at": rfc3339(source.next_at) if source.next_at else None,
         "last_success_at": rfc3339(source.last_success_at),

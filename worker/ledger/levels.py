@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _COLUMNS = Level._fields
 _NAMES = ", ".join(f"level.{name}" for name in _COLUMNS)
 _KEYED = "(level.stock_list = k.stock_list AND level.sku = k.sku)"
+_IN_STOCK = " AND stock > 0 AND NOT retired"
+_ZEROED = "vetted_stock IS NOT NULL AND stock = 0"
+"""The condition of `planning.levels.Level.zeroed`, for the index of what was not vetted."""
 CAN_GO = "revision > sent_revision AND claim_token IS NULL AND park_reason IS NULL"
 """The condition of the partial index of due levels, word for word."""
 
@@ -71,10 +74,20 @@ def page_after(connection: Connection, key: Key | None, *, limit: int) -> list[L
 
 
 def page_of_source(
-    connection: Connection, source_id: int, key: Key | None, *, limit: int
+    connection: Connection,
+    source_id: int,
+    key: Key | None,
+    *,
+    limit: int,
+    in_stock: bool = False,
 ) -> list[Level]:
-    """The next levels that a source owns, in key order, locked; None: from the first."""
-    condition = "source_id = ?" + ("" if key is None else " AND (stock_list, sku) > (?, ?)")
+    """The next levels that a source owns, in key order, locked; None: from the first.
+
+    in_stock: only those above zero.
+    """
+    condition = f"source_id = ?{_IN_STOCK if in_stock else ''}" + (
+        "" if key is None else " AND (stock_list, sku) > (?, ?)"
+    )
     arguments = (source_id, *(key or ()))
     return list(_locked(connection, condition, *arguments, limit=limit, wait=True).values())
 
@@ -194,20 +207,52 @@ def known_by_list(connection: Connection, source_id: int) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def unvetted_by_list(connection: Connection, source_id: int) -> dict[int, int]:
-    """How many levels of a source were let through while their pull was held, per stock list."""
+def in_stock_count(connection: Connection, source_id: int) -> int:
+    """How many levels that a source owns are above zero."""
+    statement = f"SELECT count(*) FROM level WHERE source_id = ?{_IN_STOCK}"
+    sql = bulk.driver_sql(connection, statement)
+    return int(connection.exec_driver_sql(sql, (source_id,)).scalar_one())
+
+
+def zeroed_count(connection: Connection, source_id: int) -> int:
+    """How many levels of a source are at zero because it was not read for too long."""
+    statement = f"SELECT count(*) FROM level WHERE source_id = ? AND {_ZEROED}"
+    sql = bulk.driver_sql(connection, statement)
+    return int(connection.exec_driver_sql(sql, (source_id,)).scalar_one())
+
+
+def zeroed_at(connection: Connection, source_id: int) -> float | None:
+    """When the last of them went to zero; None: there are none."""
+    statement = f"SELECT max(changed_at) FROM level WHERE source_id = ? AND {_ZEROED}"
+    sql = bulk.driver_sql(connection, statement)
+    found = connection.exec_driver_sql(sql, (source_id,)).scalar()
+    return None if found is None else float(found)
+
+
+def unvetted_by_list(
+    connection: Connection, source_id: int, *, zeroed: bool = True
+) -> dict[int, int]:
+    """How many levels of a source are not as the guard let them pass last, per stock list.
+
+    Those that were let through while their pull was held and, with ``zeroed``, those that went to
+    zero because the source was not read for too long.
+    """
     statement = (
-        "SELECT stock_list, count(*) FROM level"
-        " WHERE source_id = ? AND vetted_stock IS NOT NULL GROUP BY stock_list"
+        "SELECT stock_list, count(*) FROM level WHERE source_id = ? AND vetted_stock IS NOT NULL"
+        f"{'' if zeroed else ' AND stock > 0'} GROUP BY stock_list"
     )
     rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), (source_id,))
     return {row[0]: row[1] for row in rows}
 
 
 def vet(connection: Connection, source_id: int) -> None:
-    """The guard, or a person, has let pass what the levels of a source are now."""
+    """The guard, or a person, has let pass what the levels of a source are now.
+
+    But for those that are at zero because it was not read: each is vetted when it is stated again.
+    """
     statement = (
-        "UPDATE level SET vetted_stock = NULL WHERE source_id = ? AND vetted_stock IS NOT NULL"
+        "UPDATE level SET vetted_stock = NULL"
+        " WHERE source_id = ? AND vetted_stock IS NOT NULL AND stock > 0"
     )
     connection.exec_driver_sql(bulk.driver_sql(connection, statement), (source_id,))
 

@@ -129,6 +129,19 @@ def ever_applied(connection: Connection, source_id: int) -> bool:
     return connection.execute(select(_table.c.id).where(condition).limit(1)).first() is not None
 
 
+def weighed_after(connection: Connection, source_id: int, moment: float) -> bool:
+    """Whether the source's own word, not mended rows, was weighed and applied after a moment."""
+    done = [PullStatus.APPLIED, PullStatus.APPLYING, PullStatus.UNCHANGED]
+    condition = (
+        (_table.c.source_id == source_id)
+        & _table.c.status.in_(done)
+        & _table.c.fingerprint.is_not(None)  # it was read, not passed over
+        & _table.c.as_of.is_(None)
+        & (_table.c.decided_at > moment)
+    )
+    return connection.execute(select(_table.c.id).where(condition).limit(1)).first() is not None
+
+
 def ever_rejected(connection: Connection, source_id: int) -> bool:
     """Whether any pull of this source that is still known rejected something."""
     condition = (_table.c.source_id == source_id) & (_table.c.rejected > 0)

@@ -124,12 +124,13 @@ def _source(connection: Connection, plan: SourcePlan, now: float) -> SourceStand
     row = sources.named(connection, plan.name) or sources.unseen(plan.name)
     last = None if row.last_pull_id is None else pulls.numbered(connection, row.last_pull_id)
     held = None if row.held_pull_id is None else pulls.numbered(connection, row.held_pull_id)
-    state = row.state(now, fingerprint=plan.fingerprint, stale_after=plan.stale_after)
+    state = row.state(now, fingerprint=plan.fingerprint, stale_after=plan.stale_from)
+    why = held.reason if held is not None else row.trouble_reason
     trouble_since = row.trouble_since if row.trouble is not None else None
     return SourceStanding(
         name=plan.name,
         state=state,
-        reason=held.reason if held is not None else row.trouble_reason,
+        reason="; ".join(filter(None, (why, _at_zero(connection, row.id)))) or None,
         since=row.read_at if state is SourceState.STALE else trouble_since,
         cursor=cursor_text(row.checkpoint),
         next_at=row.next_at or None,
@@ -137,6 +138,12 @@ def _source(connection: Connection, plan: SourcePlan, now: float) -> SourceStand
         held_pull_id=row.held_pull_id,
         last_pull=None if last is None else _last_pull(last),
     )
+
+
+def _at_zero(connection: Connection, source_id: int) -> str | None:
+    """Why levels that have stock by the source's last word are at zero."""
+    count = levels.zeroed_count(connection, source_id)
+    return f"{count} levels are at zero until it is read again (zero_after)" if count else None
 
 
 def _last_pull(pull: pulls.Pull) -> dict[str, object]:

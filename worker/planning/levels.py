@@ -65,6 +65,11 @@ class Level(NamedTuple):
         return Value(self.stock, self.unit_type, self.sold, self.extra)
 
     @property
+    def zeroed(self) -> bool:
+        """Whether it is at zero only because its source was not read for too long."""
+        return self.stock == 0 and (self.vetted_stock or 0) > 0
+
+    @property
     def must_go(self) -> bool:
         """Whether Omnitron has not yet answered that it has this revision."""
         return self.revision > self.sent_revision
@@ -121,6 +126,18 @@ def stated(
     if level.park_reason != UNKNOWN_PRODUCT:
         moved = moved._replace(park_reason=None, parked_at=None)
     return _raised(moved, now=now, backfill=backfill)
+
+
+def zeroed(level: Level, *, now: float) -> Level:
+    """Its source was not read for too long: it goes to zero, and what it was is remembered.
+
+    What the source did not state any more when it was read last has nothing to come back to.
+    """
+    after = stated(level, level.value._replace(stock=0), pull_id=level.pull_id, now=now)
+    if level.park_reason == MISSING_IN_SOURCE:
+        return after._replace(vetted_stock=None)
+    before = level.stock if level.vetted_stock is None else level.vetted_stock
+    return after._replace(vetted_stock=before)
 
 
 def sinks(level: Level, value: Value) -> bool:

@@ -13,6 +13,7 @@ from worker.ledger.parts import Part
 from worker.model import FailureKind, Key, PullStatus, Rank, Said
 from worker.planning.levels import MISSING_IN_SOURCE, created, parked, sinks, stated
 from worker.planning.rules import Broken, level_value
+from worker.pull.reviving import ZEROED
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -61,7 +62,7 @@ class Applier:
             kind=FailureKind.SOURCE,
             why="a pull was applied",
             now=now,
-            reasons=("hold_expired",),
+            reasons=("hold_expired", *((ZEROED,) if self.pull.as_of is None else ())),
         )
         if self.pull.kind == "snapshot":
             sources.change(
@@ -193,13 +194,22 @@ class Applier:
         if level.source_id == source_id and level.pull_id > number:
             return level
         owned = level._replace(source_id=source_id, retired=False)
-        if self.easing and level.vetted_stock is None:
+        if self._rests_at_zero(level):
+            value = value._replace(stock=0)
+        elif not self.easing:
+            owned = owned._replace(vetted_stock=None)
+        elif level.vetted_stock is None:
             owned = owned._replace(vetted_stock=level.stock)
         if level.park_reason == MISSING_IN_SOURCE:  # it is stated again
             owned = owned._replace(park_reason=None, parked_at=None)
         after = stated(owned, value, pull_id=number, now=now, backfill=self.pull.backfill)
         moved = after.revision != level.revision
         return after._replace(withheld_until=withheld) if moved and withheld else after
+
+    def _rests_at_zero(self, level: Level) -> bool:
+        """Whether only the word of the source itself, not mended rows, may bring it back."""
+        mended = self.pull.as_of is not None
+        return mended and level.zeroed and level.source_id == self.pull.source_id
 
     def _failure(self, key: Key, broken: Broken) -> NewFailure:
         return NewFailure(

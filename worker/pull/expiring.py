@@ -38,6 +38,19 @@ def expire(connection: Connection, source: Source, plan: SourcePlan, *, now: flo
     if held is None or not expired(held.started_at, now=now, guard=plan.guard):
         return False
     reason = f"nobody decided within {plan.guard.expires / 3600:g} h; it is read again"
+    _drop(connection, held, reason, now)
+    failures.record(connection, [_alarm(held, plan, reason)], now=now)
+    return True
+
+
+def drop_held(connection: Connection, source: Source, *, reason: str, now: float) -> None:
+    """Drop what is held of a source, whatever its age, so that it is read and weighed again."""
+    held = _held(connection, source)
+    if held is not None:
+        _drop(connection, held, reason, now)
+
+
+def _drop(connection: Connection, held: Pull, reason: str, now: float) -> None:
     pulls.decide(
         connection,
         held.id,
@@ -47,9 +60,7 @@ def expire(connection: Connection, source: Source, plan: SourcePlan, *, now: flo
         ended_at=now,
     )
     pulls.forget_rows(connection, held.id)
-    sources.change(connection, source.id, held_pull_id=None)
-    failures.record(connection, [_alarm(held, plan, reason)], now=now)
-    return True
+    sources.change(connection, held.source_id, held_pull_id=None)
 
 
 def _held(connection: Connection, source: Source) -> Pull | None:

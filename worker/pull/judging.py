@@ -53,6 +53,8 @@ class KeyJudge:
                 self._found.note_foreign(level)
                 return []
         planned = self._planned(statement, known)
+        if level is not None and planned.value is not None and self._rests_at_zero(level):
+            planned = replace(planned, value=planned.value._replace(stock=0))
         twin = self._scope.alike.get(key.sku)
         if twin is not None and _rises(level, planned):
             planned = replace(planned, broken=_lookalike(key, twin))
@@ -75,6 +77,21 @@ class KeyJudge:
             units=plan.units,
             absences=plan.absences,
         )
+
+    def _rests_at_zero(self, level: Level) -> bool:
+        """Whether it waits for the word of the source itself, which mended rows are not."""
+        return level.zeroed and self._owns(level) and self._scope.as_of is not None
+
+    def _revives(self, level: Level) -> bool:
+        return level.zeroed and self._owns(level) and self._scope.as_of is None
+
+    def _is_unvetted(self, level: Level) -> bool:
+        """Whether the guard weighs it against another stock than it has now."""
+        unvetted = level.vetted_stock is not None and self._owns(level)
+        return unvetted and not self._rests_at_zero(level)
+
+    def _owns(self, level: Level) -> bool:
+        return level.source_id == self._scope.source.id
 
     def _keep_broken(self, item: BrokenKey) -> None:
         reason = item.broken.reason
@@ -121,11 +138,12 @@ class KeyJudge:
     ) -> Iterator[PullRow]:
         changed = planned.value is not None and (level is None or level.value != planned.value)
         parks = any(part.change == "park" for part in planned.parts)
-        foreign = level is not None and level.source_id != self._scope.source.id
+        foreign = level is not None and not self._owns(level)
         passes = foreign and planned.value is not None
+        vets = level is not None and planned.value is not None and self._revives(level)
         self._found.adopted[key.stock_list] += passes
         after = self._count(key, planned, level, changed=changed or parks)
-        if not planned.parts and not changed and not passes:
+        if not planned.parts and not changed and not passes and not vets:
             return
         places = {row[2]: row[7] for row in stated if row[7] != CARRIED}
         before = None if level is None else level.stock
@@ -150,8 +168,9 @@ class KeyJudge:
         before = None if level is None else level.stock
         after = before if planned.value is None else planned.value.stock
         counts = self._found.per_list[key.stock_list]
-        if level is not None and level.vetted_stock is not None:
+        if level is not None and self._is_unvetted(level):
             self._found.drift[key.stock_list] += (after != level.vetted_stock) - changed - 1
+            counts["zeroed"] += level.zeroed and after == 0
         if not changed or after is None:
             return after
         if level is None or before is None:
@@ -166,6 +185,10 @@ class KeyJudge:
         return after
 
 
+def _before(level: Level) -> int:
+    return (level.vetted_stock or 0) if level.zeroed else level.stock
+
+
 def _fresh(group: list[Row], *, known: bool) -> list[Row]:
     """The rows that were read; what was carried here counts where nothing else is known."""
     read = [row for row in group if row[7] != CARRIED]
@@ -175,7 +198,7 @@ def _fresh(group: list[Row], *, known: bool) -> list[Row]:
 def _rises(level: Level | None, planned: KeyPlan) -> bool:
     if planned.value is None:
         return False
-    return planned.value.stock > (0 if level is None else level.stock)
+    return planned.value.stock > (0 if level is None else _before(level))
 
 
 def _places(stated: list[Row], warehouse: str) -> list[int]:

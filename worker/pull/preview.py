@@ -17,6 +17,7 @@ from worker.model import PullCounts, PullStatus, WhileHeld
 from worker.pull.expiring import live_hold
 from worker.pull.mending import origin, outdone
 from worker.pull.report import PullReport
+from worker.pull.reviving import all_awaited
 from worker.pull.weighing import Scale
 
 if TYPE_CHECKING:
@@ -62,11 +63,14 @@ def preview(turn: Turn) -> tuple[list[Preview], Sequence[Waiting]]:
     What is wrong with the source is reported, not raised. Raises LedgerUnreachable.
     """
     source = _source(turn)
+    held = _held(turn, source)
+    with turn.ledger.read() as connection:
+        revives = all_awaited(connection, source, held=held)
     try:
         listing = turn.connector.look(
             source.checkpoint,
-            full=turn.full or source.wants_all(turn.plan.fingerprint),
-            held=_held(turn, source),
+            full=turn.full or revives or source.wants_all(turn.plan.fingerprint),
+            held=held,
         )
         return [_of(turn, source, offer) for offer in listing.offers], listing.waiting
     except ConnectorError as error:

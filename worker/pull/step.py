@@ -27,6 +27,7 @@ from worker.pull.mending import Aside, origin, outdone
 from worker.pull.owning import close_foreign, report_foreign
 from worker.pull.rejecting import reject_failures
 from worker.pull.report import PullReport
+from worker.pull.reviving import all_awaited
 from worker.pull.room import NoRoom, require_room
 from worker.pull.waiting import note_waiting
 from worker.pull.weighing import Scale
@@ -139,10 +140,13 @@ class _Puller:
 
     def _round(self, *, full: bool) -> list[PullReport]:
         source = self._source()
+        held = self._held_position(source)
+        with self._ledger.read() as connection:
+            revives = all_awaited(connection, source, held=held)
         listing = self._connector.look(
             source.checkpoint,
-            full=full or source.wants_all(self._plan.fingerprint),
-            held=self._held_position(source),
+            full=full or revives or source.wants_all(self._plan.fingerprint),
+            held=held,
         )
         self._waiting = listing.waiting
         passed = [offer for offer in listing.offers if offer.verdict is not Verdict.READ]

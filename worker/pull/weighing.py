@@ -20,6 +20,8 @@ from worker.pull.reading import Reading, read_offer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sqlalchemy import Connection
+
     from connectors.contract import Offer
     from worker.ledger import Ledger
     from worker.ledger.pulls import PullRow
@@ -97,8 +99,9 @@ class Scale:
 
     def _scope(self, offer: Offer, reading: Reading, stock_lists: Mapping[str, int]) -> Scope:
         snapshot = offer.kind is Kind.SNAPSHOT
-        recompute = self.source.fingerprint not in {None, self.plan.fingerprint}
+        new_rules = self.source.fingerprint not in {None, self.plan.fingerprint}
         with self.ledger.read() as connection:
+            recompute = new_rules or self._revives(connection)
             owners = frozenset(other.id for other in sources.every(connection))
             rejected = pulls.ever_rejected(connection, self.source.id)
             watched = failures.open_ones(
@@ -117,6 +120,10 @@ class Scale:
             restates=rejected and self.as_of is None and _may_be_mended(offer),
         )
 
+    def _revives(self, connection: Connection) -> bool:
+        """Whether levels come back that went to zero; mended rows are not the source's word."""
+        return self.as_of is None and levels.zeroed_count(connection, self.source.id) > 0
+
     def _counts(self, reading: Reading, found: Comparison) -> PullCounts:
         with self.ledger.read() as connection:
             known = levels.known_by_list(connection, self.source.id)
@@ -129,7 +136,9 @@ class Scale:
             since = self.ledger.now(connection) - guard.zero_window
             zeroed = pulls.zeroed_since(connection, self.source.id, since)
             first = not pulls.ever_applied(connection, self.source.id)
-            unvetted = levels.unvetted_by_list(connection, self.source.id)
+            unvetted = levels.unvetted_by_list(
+                connection, self.source.id, zeroed=self.as_of is None
+            )
         weighed = Weighed(
             snapshot=offer.kind is Kind.SNAPSHOT,
             first=first and found.pages > 0,
