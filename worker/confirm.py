@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.errors import OmnitronThrottled, OmnitronUnreachable
+from worker.errors import OmnitronLoginWaits, OmnitronThrottled, OmnitronUnreachable
 from worker.ledger import batches, channels, confirmations, failures, levels, target
 from worker.ledger.clock import boottime
 from worker.ledger.failures import NewFailure
@@ -71,6 +71,9 @@ class Watcher:
             return None
         try:
             return await self._look(channel)
+        except OmnitronLoginWaits as error:
+            turn = error
+            return self.ledger.write(lambda tx: self._later(tx, channel, turn))
         except OmnitronUnreachable as error:
             fault = error
             return self.ledger.write(lambda tx: self._unreadable(tx, channel, fault))
@@ -144,6 +147,15 @@ class Watcher:
                 occurrences=len(of_state),
             )
             failures.record(connection, [failure], now=now)
+
+    def _later(
+        self, connection: Connection, channel: ChannelPlan, turn: OmnitronLoginWaits
+    ) -> Confirmed:
+        """Come back when it is our turn to log in; the channel has nothing to do with it."""
+        due = self.ledger.now(connection) + max(turn.seconds, 1.0)
+        channels.change(connection, channel.id, next_at=due)
+        waiting = confirmations.waiting_count(connection, channel.id)
+        return Confirmed(channel_id=channel.id, waiting=waiting, error=turn)
 
     def _unreadable(
         self, connection: Connection, channel: ChannelPlan, error: OmnitronUnreachable

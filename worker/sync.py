@@ -15,7 +15,7 @@ from worker.errors import ExitCode, OmnitronLoginWaits, OmnitronUnreachable, Wro
 from worker.ledger import levels, lists, target
 from worker.ledger.clock import boottime
 from worker.model import Delivered
-from worker.pull import PullReport, pull_source
+from worker.pull import PullReport, pull_source, still_held
 from worker.pull.lease import SourceBusy, SourcePaused
 from worker.zeroing import zero_unread
 
@@ -125,7 +125,8 @@ class Job:
     def _pull(self, name: str) -> list[PullReport]:
         turn = self.service.turn(name, full=self.full)
         try:
-            return pull_source(replace(turn, on_progress=self.on_pull))
+            reports = pull_source(replace(turn, on_progress=self.on_pull))
+            return reports + still_held(self.service.ledger, name, reports)
         except SourcePaused as error:
             return [PullReport(source=name, label="", status="paused", reason=error.message)]
         except SourceBusy as error:

@@ -276,6 +276,44 @@ def test_over_a_thousand_broken_levels_of_one_reason_are_one_failure_with_a_coun
     assert (failure.reason, failure.occurrences) == ("fraction", 1_001)
 
 
+def test_what_a_warehouse_says_counts_even_while_the_level_cannot_be_made(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    deltas = Warehouses(ledger, tmp_path / "drop", mode=Kind.DELTA)
+    deltas.say("A,MAIN,10,AD", "A,ANNEX,5,AD")
+    deltas.pull()
+    deltas.say("A,MAIN,0.5,AD")
+    deltas.pull()
+    assert (level_of(ledger, "A").stock, reasons(ledger)) == (15, ["fraction"])
+
+    deltas.say("A,ANNEX,0,AD")
+    deltas.pull()
+    assert (level_of(ledger, "A").stock, reasons(ledger)) == (15, ["fraction"])
+
+    deltas.say("A,ANNEX,0.5,AD")
+    deltas.pull()
+    assert (level_of(ledger, "A").stock, reasons(ledger)) == (1, [])
+
+
+def test_a_level_that_cannot_be_made_stays_told_by_each_snapshot(drop: Drop) -> None:
+    drop.say("A,2.5", "B,1")
+    drop.pull()
+    drop.say("A,2.5", "B,2")
+    assert drop.one().rejected == 1
+    (failure,) = open_failures(drop.ledger)
+    assert (failure.reason, failure.attempts, failure.line) == ("fraction", 2, 2)
+
+
+def test_very_many_such_levels_stay_told_too(drop: Drop) -> None:
+    broken = [f"S{number:04},0.5" for number in range(1_001)]
+    drop.say("A,5", *broken)
+    drop.pull()
+    drop.say("A,6", *broken)
+    assert drop.one().rejected == 1_001
+    (failure,) = open_failures(drop.ledger)
+    assert (failure.occurrences, failure.attempts) == (1_001, 2)
+
+
 def test_a_key_of_another_source_is_not_overwritten(ledger: Ledger, tmp_path: Path) -> None:
     first = Drop(ledger, tmp_path / "one", name="one")
     first.say("A,5")

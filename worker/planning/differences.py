@@ -57,7 +57,8 @@ def plan_key(
 ) -> KeyPlan:
     """Weigh one key: ``known`` are its parts in the ledger that are not gone, per warehouse.
 
-    A level that the rules cannot make (a fraction, too large) changes nothing and is broken.
+    A level that the rules cannot make (a fraction, too large) is broken and stays as it is; its
+    parts are kept all the same, for what one warehouse states counts when another one changes.
     """
     changes = [
         PartChange(change="part", warehouse=warehouse, said=said)
@@ -77,7 +78,7 @@ def plan_key(
         gone=all(name in leaving and said.quantity == "0" for name, said in after.items()),
     )
     if isinstance(value, Broken):
-        return KeyPlan(broken=value)
+        return KeyPlan(parts=tuple(changes), broken=value)
     return KeyPlan(parts=tuple(changes), value=value)
 
 

@@ -136,18 +136,17 @@ class Applier:
     ) -> None:
         stated_parts = parts.by_keys(connection, self.pull.source_id, keys)
         to_park = {Key(r.stock_list or 0, r.sku or "") for r in rows if r.change == "park"}
-        changed, broken, appeared = [], [], []
+        changed, missing, appeared = [], [], []
         self._take_over(connection, [there[key] for key in keys if key in there])
         for key in sorted(keys):
             value = self._value(stated_parts.get(key, []))
             level = there.get(key)
             if isinstance(value, Broken):
-                broken.append(self._failure(key, value))
-                continue
+                continue  # told when the pull was weighed; its level stays as it is
             after = self._after(level, key, value, now)
             if key in to_park:
                 after = parked(after, reason=MISSING_IN_SOURCE, now=now)
-                broken.append(self._missing_failure(key))
+                missing.append(self._missing_failure(key))
             if after != level:
                 changed.append(after)
                 appeared.append(key)
@@ -155,7 +154,7 @@ class Applier:
         failures.close_items(
             connection, self._unparked(appeared, there), why="newer value", now=now
         )
-        failures.record(connection, broken, now=now)
+        failures.record(connection, missing, now=now)
 
     def _take_over(self, connection: Connection, known: list[Level]) -> None:
         """What the former owner said of keys that pass on counts no more."""
@@ -210,20 +209,6 @@ class Applier:
         """Whether only the word of the source itself, not mended rows, may bring it back."""
         mended = self.pull.as_of is not None
         return mended and level.zeroed and level.source_id == self.pull.source_id
-
-    def _failure(self, key: Key, broken: Broken) -> NewFailure:
-        return NewFailure(
-            kind=FailureKind.ROW,
-            identity=identity_of(*key),
-            reason=broken.reason,
-            message=broken.message,
-            remedy=broken.remedy,
-            source=self.plan.name,
-            stock_list=key.stock_list,
-            sku=key.sku,
-            value=broken.value,
-            pull_id=self.pull.id,
-        )
 
     def _missing_failure(self, key: Key) -> NewFailure:
         return NewFailure(

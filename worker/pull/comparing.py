@@ -115,10 +115,14 @@ class Comparer:
             self._stage(page, [row._replace(page=page, n=n) for n, row in enumerate(rows)])
 
     def _candidates(self, page: list[tuple[Any, ...]], known: list[tuple[Any, ...]]) -> set[Key]:
-        """Keys that differ in any way."""
-        if self._scope.recompute or self._scope.restates:
+        """Keys that differ in any way, and those whose level could not be made so far."""
+        watched = self._scope.watched
+        if self._scope.recompute or self._scope.restates or watched.crowded:
             return all_keys(page, known)
-        return differing_keys(page, known, absences=self._scope.everything)
+        keys = differing_keys(page, known, absences=self._scope.everything)
+        if watched.by_key:
+            keys |= {key for key in all_keys(page, known) if key in watched.by_key}
+        return keys
 
     def _not_outdated(self, page: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Of rows that come back mended, those of which no later pull has said anything."""
@@ -135,11 +139,11 @@ class Comparer:
         return fresh
 
     def _note_good(self, page: list[tuple[Any, ...]]) -> None:
-        if not self._scope.watched:
+        if not self._scope.watched.by_row:
             return
         for row in page:
             if row[3] is not None:
-                self.found.good_again.update(self._scope.watched.about(*row[:3]))
+                self.found.good_again.update(self._scope.watched.about(row[1], row[2]))
 
     def _absences(
         self,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from worker.planning.levels import Level
     from worker.planning.rules import Broken
 
+OF_LEVELS = frozenset({"fraction", "too_large", "mixed_units", "unknown_unit"})
+"""Reasons why the rules cannot make a level; its parts are in the ledger nevertheless."""
+
 NAMED = 5
 """So many keys of another owner are named as examples."""
 
@@ -85,32 +88,34 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """Numbers of open row failures: by (SKU, warehouse), or by key where a whole level failed."""
+    """Numbers of open row failures: by (SKU, warehouse), or by key where a whole level failed.
+
+    crowded: so many levels failed alike that one failure counts them all, without their keys.
+    """
 
     by_row: Mapping[tuple[str, str], list[int]]
     by_key: Mapping[tuple[int, str], list[int]]
+    crowded: bool = False
 
     @classmethod
     def of(cls, failures: Iterable[Failure]) -> Watched:
         """Those that name a SKU; a row whose SKU could not be read never reads well again."""
         by_row: dict[tuple[str, str], list[int]] = defaultdict(list)
         by_key: dict[tuple[int, str], list[int]] = defaultdict(list)
+        crowded = False
         for failure in failures:
             if failure.sku is None:
+                crowded |= failure.reason in OF_LEVELS
                 continue
             if failure.stock_list is not None and failure.warehouse is None:
                 by_key[failure.stock_list, failure.sku].append(failure.id)
             else:
                 by_row[failure.sku, failure.warehouse or ""].append(failure.id)
-        return cls(by_row=by_row, by_key=by_key)
+        return cls(by_row=by_row, by_key=by_key, crowded=crowded)
 
-    def about(self, stock_list: int, sku: str, warehouse: str) -> list[int]:
-        """The failures that a good row of this part heals."""
-        rows, keys = self.by_row.get((sku, warehouse)), self.by_key.get((stock_list, sku))
-        return [*(rows or ()), *(keys or ())]
-
-    def __bool__(self) -> bool:
-        return bool(self.by_row or self.by_key)
+    def about(self, sku: str, warehouse: str) -> list[int]:
+        """The failures that a good row heals; those of a whole level end when it can be made."""
+        return self.by_row.get((sku, warehouse), [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

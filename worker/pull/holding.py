@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,6 +18,8 @@ from worker.pull.lease import Lease
 from worker.pull.report import PullReport
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from connectors.contract import Connector
@@ -149,3 +152,16 @@ def _report(name: str, pull: Pull, status: PullStatus) -> PullReport:
         rejected=pull.rejected,
         missing=pull.missing,
     )
+
+
+def still_held(ledger: Ledger, name: str, reports: Sequence[PullReport]) -> list[PullReport]:
+    """The pull of this source that was held before, for a person who has just pulled it again."""
+    with ledger.read() as connection:
+        source = sources.named(connection, name)
+        number = None if source is None else source.held_pull_id
+        held = None if number is None else pulls.numbered(connection, number)
+    if held is None or any(report.pull_id == held.id for report in reports):
+        return []
+    reason = f"{held.reason}; what is newer rests until it is approved or discarded"
+    report = PullReport(source=name, label=held.label, status=PullStatus.HELD, pull_id=held.id)
+    return [replace(report, reason=reason)]

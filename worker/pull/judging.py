@@ -57,10 +57,12 @@ class KeyJudge:
             planned = replace(planned, value=planned.value._replace(stock=0))
         twin = self._scope.alike.get(key.sku)
         if twin is not None and _rises(level, planned):
-            planned = replace(planned, broken=_lookalike(key, twin))
+            planned = replace(planned, broken=_lookalike(key, twin), parts=())
         if planned.broken is not None:
             broken = [replace(_at(key, stated, planned.broken), warehouse="")]
-            planned = replace(planned, parts=(), value=None)
+            planned = replace(planned, value=None)
+        elif not broken and statement.said:
+            self._found.good_again.update(self._scope.watched.by_key.get(key, ()))
         for item in broken:
             self._keep_broken(item)
             self._scope.on_broken(item, _places(stated, item.warehouse))
