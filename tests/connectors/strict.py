@@ -51,9 +51,17 @@ def read_strictly(content: bytes, dialect: Dialect) -> dict[int, Stated]:
     skipped = 1 if hint else 0
     rows = _rows(text[hint.end() :] if hint else text, dialect.delimiter)
     places, width = _layout(rows, header=dialect.header)
+    first = len(rows[0][1]) if rows else width
     if dialect.header:
         rows = rows[1:]
-    return {line + skipped: _stated(cells, places, width, dialect) for line, cells in rows}
+    whole = [len(cells) for _, cells in rows if len(cells) >= width]
+    widest = max(first, min(whole) if len(whole) > 1 else first)
+    return {
+        line + skipped: Stated(None, None, None)
+        if len(cells) > widest
+        else _stated(cells, places, width, dialect)
+        for line, cells in rows
+    }
 
 
 def number(text: str, dialect: Dialect) -> Fraction | None:
