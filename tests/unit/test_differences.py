@@ -100,10 +100,12 @@ def test_a_gone_part_keeps_its_unit_so_that_only_the_stock_changes() -> None:
     assert plan.value == Value(0, "kg")
 
 
-def test_what_cannot_become_a_level_changes_nothing() -> None:
+def test_what_cannot_become_a_level_changes_no_level_but_its_parts_are_kept() -> None:
     plan = planned(Statement(said={"ANK": Said("2.5")}, missing={"IST": 0}), rules=ZERO)
 
-    assert (plan.parts, plan.value) == ((), None)
+    assert plan.value is None
+    kept = [(part.change, part.warehouse, part.said.quantity) for part in plan.parts]
+    assert kept == [("part", "ANK", "2.5"), ("gone", "IST", "0")]
     assert plan.broken is not None
     assert plan.broken.reason == "fraction"
 
