@@ -15,6 +15,8 @@ LOCKED := requirements/dev.txt
 # one pytest process a core; ARGS="-k guard -x" passes on what else pytest should know
 WORKERS ?= auto
 ARGS ?=
+# what `make test` leaves to `make test-all`
+CHOSEN = -m "not thorough"
 
 help:  ## what can be typed
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-17s %s\n", $$1, $$2 }'
@@ -36,11 +38,11 @@ demo: install  ## the whole service on sample data against a local Omnitron; end
 run: install  ## the service with your stocksync.toml, broker included
 	@$(BIN)/stocksync run
 
-test: install  ## the whole suite
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+test: install  ## the suite that every change must pass (minutes)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(CHOSEN) $(ARGS)
 
-test-all: override ARGS += --hypothesis-profile=thorough
-test-all: check test  ## all that must be clean before a merge, with a longer search for odd inputs
+test-all: CHOSEN = --hypothesis-profile=thorough
+test-all: check test  ## that and every long proof, with a longer search for odd inputs
 
 acceptance-tryton: install  ## follow a real ERP, Tryton, through hundreds of its own transactions (minutes)
 	@test -x var/tryton/bin/python || { $(PYTHON) -m venv var/tryton && var/tryton/bin/pip install -q \
