@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "STOCKSYNC_"
-ELSEWHERE = frozenset({"config", "actor"})
-"""Variables that are no settings: STOCKSYNC_CONFIG and STOCKSYNC_ACTOR, read by the commands."""
+ELSEWHERE = frozenset({"config", "actor", "fault"})
+"""Variables that are no settings: STOCKSYNC_CONFIG, _ACTOR and, for tests, STOCKSYNC_FAULT."""
 
 
 class Variable(NamedTuple):

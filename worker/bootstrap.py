@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
+import structlog
 from sqlalchemy import make_url
 
 from config.loading import Loaded, load
@@ -18,7 +19,7 @@ from config.logs import configure_logs
 from config.plans import channel_plan, instance, source_plan, target_plan
 from config.secret import mask_url
 from config.settings import CsvSource
-from connectors import presets
+from connectors import fault, presets
 from connectors.csv_drop import (
     After,
     CsvColumns,
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from config.settings import Source
     from connectors.contract import Connector
     from worker.model import ChannelPlan, Delivered, SourcePlan, TargetPlan
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -253,7 +256,23 @@ def build(
         zone=settings.zone,
         secrets=loaded.secrets(),
     )
+    _arm(environment.get("STOCKSYNC_FAULT"))
     return Service(loaded=loaded, redaction=redaction, stopped=stopped)
+
+
+def _arm(order: str | None) -> None:
+    """Let a test kill this process at a crash point; see CONTRIBUTING."""
+    if not order:
+        return
+    try:
+        fault.arm(fault.Order.from_text(order))
+    except ValueError as error:
+        raise UsageError(
+            str(error),
+            remedy="unset STOCKSYNC_FAULT; it is for tests alone",
+            place="environment STOCKSYNC_FAULT",
+        ) from error
+    log.warning("fault_armed", order=order, remedy="unset STOCKSYNC_FAULT unless this is a test")
 
 
 def actor(environ: Mapping[str, str] | None = None) -> str:

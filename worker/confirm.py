@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from connectors.fault import Point, point
 from worker.errors import OmnitronLoginWaits, OmnitronThrottled, OmnitronUnreachable
 from worker.ledger import batches, channels, confirmations, failures, levels, target
 from worker.ledger.clock import boottime
@@ -325,6 +326,7 @@ class _Look:
 
     def _match(self, resource: str, records: Iterable[StockRecord]) -> set[Key]:
         """Hold records against what was sent; returns the keys they are about."""
+        point(Point.PAGE)
         by_pk = {(record.pk, record.stock_list): record for record in records}
         return self._ledger.write(lambda connection: self._judge(connection, resource, by_pk))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from connectors.fault import Point, point
 from worker.ledger import batches, channels, confirmations, failures, levels, lists, sources, target
 from worker.ledger.batches import Line
 from worker.ledger.clock import boottime
@@ -102,6 +103,7 @@ class Courier:
             claimed = self.claim()
             if not isinstance(claimed, Slip):
                 return Run(delivered=total, wait=claimed[0], reason=claimed[1])
+            point(Point.CLAIMED)
             watch = delivery.Watch(after=watch)
             total += await self._deliver(claimed, watch)
             self.on_progress(total)
@@ -189,7 +191,9 @@ class Courier:
                 return
             if line.key.stock_list in watch.lists:
                 continue
+            point(Point.SENDING)
             answers[line] = await self._upsert(line)
+            point(Point.ANSWERED)
             watch.see(line, answers[line])
 
     async def _until(self, moment: float, watch: Watch) -> None:

@@ -12,6 +12,8 @@ import structlog
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES, redis
 
+from connectors.fault import Point, point
+
 if TYPE_CHECKING:
     from celery import Celery
 
@@ -26,6 +28,7 @@ def ring(app: Celery, task: str, *args: str | int) -> bool:
 
     Returns within seconds even while the broker hangs.
     """
+    point(Point.RINGING)
     queue: str = app.conf.task_routes[task]["queue"]
     try:
         with app.producer_pool.acquire(block=True, timeout=5) as producer:
@@ -36,6 +39,7 @@ def ring(app: Celery, task: str, *args: str | int) -> bool:
     except (OperationalError, OSError) as error:
         log.warning("broker_unreachable", task=task, reason=f"{type(error).__name__}: {error}")
         return False
+    point(Point.RUNG)
     return True
 
 

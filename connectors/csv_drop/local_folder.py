@@ -23,6 +23,7 @@ from connectors.csv_drop.folder import (
     misfit,
 )
 from connectors.errors import SourceMisconfigured, SourceUnreachable
+from connectors.fault import Point, point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,12 +149,14 @@ class LocalFolder:
         place = self.place_of(name)
         if place.startswith(f"{into}/"):
             return
+        point(Point.MOVING)
         try:
             self._move(place, stamp, into, reason)
         except FileNotFoundError:
             return
         except OSError as error:
             raise self._unreachable(f"give up {name!r} to {into!r}", error) from error
+        point(Point.MOVED)
 
     def delete(self, name: str, stamp: Stamp) -> None:
         """Delete a file that is as ``stamp`` says; one that is gone, or another, is left alone.
@@ -164,6 +167,7 @@ class LocalFolder:
             with contextlib.ExitStack() as stack:
                 here = _descriptor(stack, self.path)
                 if _stamp_at(name, here) == stamp:
+                    point(Point.MOVING)
                     os.unlink(name, dir_fd=here)
         except FileNotFoundError:
             return
@@ -186,6 +190,7 @@ class LocalFolder:
                     yield stream
                     stream.flush()
                     os.fsync(descriptor)
+                point(Point.ASIDE)
                 free = free_name(name, taken=lambda free: _exists(free, there))
                 os.rename(temporary, free, src_dir_fd=there, dst_dir_fd=there)
         except OSError as error:
@@ -230,6 +235,7 @@ class LocalFolder:
             target = free_name(PurePath(name).name, taken=lambda free: _exists(free, there))
             if reason is not None:
                 _write(f"{target}.reason.txt", reason, dir_fd=there)
+                point(Point.REASON)
             os.rename(name, target, src_dir_fd=here, dst_dir_fd=there)
             if _stamp_at(target, there) != stamp and not _exists(name, here):
                 # The ERP replaced the file in this very moment: the new one was never read.

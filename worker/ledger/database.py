@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from connectors.fault import Point, point
 from worker.errors import LedgerUnreachable, UsageError
 from worker.ledger.clock import PostgresClock, SqliteClock
 from worker.ledger.filelock import exclusive
@@ -131,7 +132,10 @@ class Ledger:
         with lock, self.engine.connect() as connection:
             connection.execution_options(stocksync_write=True)
             with connection.begin():
-                return work(connection)
+                result = work(connection)
+                point(Point.COMMIT)
+            point(Point.COMMITTED)
+            return result
 
     @property
     def lock_path(self) -> Path | None:

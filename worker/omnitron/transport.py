@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import httpx
 
+from connectors.fault import Point, point
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import SimpleNamespace
@@ -65,6 +67,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         except (aiohttp.ClientError, OSError) as error:
             raise _translated(error, request, left=flight.left) from error
+        point(Point.LEFT)
         return httpx.Response(
             answer.status, headers=answer.raw_headers, stream=_Body(answer, request)
         )

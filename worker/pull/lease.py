@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
+from connectors.fault import Point, point
 from worker.errors import StocksyncError, UsageError
 from worker.ledger import sources
 from worker.ledger.clock import boottime
@@ -113,6 +114,7 @@ class Lease:
 
     def end(self) -> None:
         """Let others pull; harmless when the lease was lost."""
+        point(Point.ENDING)
         self._ledger.write(
             lambda connection: sources.end_lease(connection, self._source_id, token=self._token)
         )

@@ -13,6 +13,7 @@ from connectors.errors import (
     SourceUnreachable,
     SourceUnreadable,
 )
+from connectors.fault import Point, point
 from worker.errors import UsageError
 from worker.ledger import failures, levels, pulls, sources
 from worker.ledger.failures import NewFailure
@@ -194,6 +195,7 @@ class _Puller:
                 aside=aside,
                 as_of=as_of,
             ).weigh(offer)
+            point(Point.READ)
             self._set_aside(offer, aside, as_of or pull_id)
         failures_found = reject_failures(
             self._plan.name, offer, pull_id, weighed.reading, weighed.found
