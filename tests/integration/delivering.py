@@ -100,7 +100,7 @@ class Desk:
         """Send what was claimed, and record what came of it."""
 
         async def run() -> Delivered:
-            return await self.courier()._deliver(slip, Watch())
+            return await self.courier().deliver(slip, Watch())
 
         return self._runner.run(run())
 

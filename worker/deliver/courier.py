@@ -1,0 +1,91 @@
+"""The courier: claims, sends and records, batch by batch, until nothing is due."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connectors.fault import Point, point
+from worker.deliver.claiming import Claim, Rest
+from worker.deliver.recording import Recording
+from worker.deliver.sending import Sending
+from worker.deliver.slip import Answered, Slip, lease_of
+from worker.ledger.clock import boottime
+from worker.model import Delivered
+from worker.planning.delivery import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from worker.ledger import Ledger
+    from worker.model import ChannelPlan, TargetPlan
+    from worker.omnitron.client import OmnitronClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How a deliver run ended. wait: seconds until there is anything to do, None: nothing left."""
+
+    delivered: Delivered = field(default_factory=Delivered)
+    wait: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Courier:
+    """What delivering works with. stopped: says when to start nothing more."""
+
+    ledger: Ledger
+    client: OmnitronClient
+    plan: TargetPlan
+    channels: Sequence[ChannelPlan]
+    stopped: Callable[[], bool] = lambda: False
+    on_progress: Callable[[Delivered], None] = lambda _delivered: None
+
+    @property
+    def lease(self) -> float:
+        """Seconds that a claim holds."""
+        return lease_of(self.plan)
+
+    async def run(self, *, seconds: float) -> Run:
+        """Deliver what is due, batch by batch, for about ``seconds``.
+
+        Returns early where nothing is due or the target is paused; nobody sits blocked.
+        """
+        total, until, watch = Delivered(), boottime() + seconds, None
+        while not self.stopped():
+            claimed = self.claim()
+            if isinstance(claimed, Rest):
+                return Run(delivered=total, wait=claimed.wait, reason=claimed.reason)
+            point(Point.CLAIMED)
+            watch = Watch(after=watch)
+            total += await self.deliver(claimed, watch)
+            self.on_progress(total)
+            if boottime() >= until:
+                break
+        return Run(delivered=total, wait=0.0)
+
+    def claim(self) -> Slip | Rest:
+        """Claim the next batch, or say how long there is nothing to do, and why."""
+        claim = Claim(plan=self.plan, token=uuid.uuid4().hex, before=boottime())
+        return self.ledger.write(lambda tx: claim.make(tx, now=self.ledger.now(tx)))
+
+    async def deliver(self, slip: Slip, watch: Watch) -> Delivered:
+        """Send a batch and record what came of it."""
+        batch = Answered(slip=slip, watch=watch)
+        sending = Sending(client=self.client, stopped=self.stopped, batch=batch)
+        await sending.run(senders=self.plan.max_in_flight)
+        return self.ledger.write(lambda tx: self._record(tx, batch))
+
+    def _record(self, connection: Connection, batch: Answered) -> Delivered:
+        recording = Recording(
+            connection=connection,
+            batch=batch,
+            plan=self.plan,
+            channels=self.channels,
+            now=self.ledger.now(connection),
+        )
+        return recording.make()

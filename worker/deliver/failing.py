@@ -1,0 +1,54 @@
+"""What a person is told of items and lists that Omnitron does not take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worker.ledger.failures import NewFailure, identity_of
+from worker.model import FailureKind
+
+if TYPE_CHECKING:
+    from worker.model import Claimed, Outcome
+
+_REMEDIES = {
+    "unknown_product": "create the product in Omnitron, then: stocksync failures replay",
+    "forbidden": "give our user the right to write to this stock list, then replay",
+    "no_proof": "look at the product in Omnitron; it answers without saying what it has",
+    "internal": "report this as a defect, with the log of this time",
+}
+_REMEDY = "correct the value in the ERP (it then goes by itself), or the product, then replay"
+
+
+def item_failure(
+    line: Claimed, reason: str, outcome: Outcome, *, batch_id: int, source: str
+) -> NewFailure:
+    """One level that was parked."""
+    return NewFailure(
+        kind=FailureKind.ITEM,
+        identity=identity_of(*line.key),
+        reason=reason,
+        message=outcome.message,
+        remedy=_REMEDIES.get(reason, _REMEDY),
+        source=source,
+        stock_list=line.key.stock_list,
+        sku=line.key.sku,
+        value=str(line.value.stock),
+        status=outcome.status,
+        excerpt=outcome.excerpt or None,
+        batch_id=batch_id,
+    )
+
+
+def list_failure(stock_list: int, outcome: Outcome, *, batch_id: int) -> NewFailure:
+    """One stock list that stands still."""
+    return NewFailure(
+        kind=FailureKind.ITEM,
+        identity=f"list:{stock_list}",
+        reason="stock_list",
+        message=outcome.message,
+        remedy="correct the list in [stock_lists] or in Omnitron; it is tried again by itself",
+        stock_list=stock_list,
+        status=outcome.status,
+        excerpt=outcome.excerpt or None,
+        batch_id=batch_id,
+    )
