@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -15,6 +17,17 @@ LONGEST_SOCKET = 100
 """Bytes that the path of a unix socket may have nearly everywhere (108 on Linux, 104 on macOS)."""
 
 MEMORY = "64mb"
+
+_LINE = re.compile(r"\d+:(?:[A-Z] \S+ \S+ \S+ [\d:.]+|signal-handler \(\d+\)) (?:([.*#-]) )?(.*)")
+"""A line of Valkey's log: process, role, time, mark of its level, text."""
+
+_LEVELS = {"#": logging.WARNING, "*": logging.INFO, "-": logging.DEBUG, ".": logging.DEBUG}
+
+_NO_CONCERN = (
+    "Memory overcommit must be enabled",  # so that it can save in the background: ours never saves
+    "Received SIGTERM",  # we end it
+    "ready to exit",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +79,15 @@ class Broker:
     def remove(self) -> None:
         """Leave nothing behind."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def said(line: str) -> tuple[int, str]:
+    """A line of its log as level and text; what concerns nobody is for debugging."""
+    found = _LINE.fullmatch(line)
+    mark, text = found.groups() if found else ("#", line)
+    if any(words in text for words in _NO_CONCERN):
+        return logging.DEBUG, text
+    return _LEVELS.get(mark, logging.WARNING), text
 
 
 def prepare() -> Broker:

@@ -9,6 +9,7 @@ import structlog
 
 from worker.broker import Broker
 from worker.broker import prepare as prepare_broker
+from worker.broker import said
 from worker.errors import OmnitronUnreachable, UsageError
 from worker.ledger.sole import sole_runner
 from worker.supervisor import Program, Supervisor
@@ -110,12 +111,17 @@ def _workers(service: Service, queues: Sequence[str]) -> list[Program]:
 
 
 def _beat(service: Service) -> Program:
-    return Program(name="beat", command=_own(service, "beat"), stage=_BEAT, grace=8.0)
+    return Program(name="beat", command=_own(service, "beat", "--checked"), stage=_BEAT, grace=8.0)
 
 
 def _broker(broker: Broker) -> Program:
     return Program(
-        name="broker", command=broker.command(), stage=_BROKER, grace=5.0, ready=broker.answers
+        name="broker",
+        command=broker.command(),
+        stage=_BROKER,
+        grace=5.0,
+        ready=broker.answers,
+        said=said,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -39,6 +40,8 @@ class Program:
 
     stage: programs end stage by stage, the lowest first; the highest stage starts first.
     ready: whether it can be used; those of the stages below start after that.
+    said: takes a line of a foreign program's log apart, into a level (of `logging`) and its text;
+    None: it writes our log.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Program:
     stage: int = 0
     grace: float = 20.0
     ready: Callable[[], bool] = lambda: True
+    said: Callable[[str], tuple[int, str]] | None = None
 
 
 def pause_after(failures: int) -> float:
@@ -212,16 +216,37 @@ class _Keeper:
             self._write(lines)
         self._write([rest] if rest else [])
 
-    def _shown(self, line: bytes) -> bytes:
-        """A line as the merged log has it: behind its program's name, or as JSON."""
-        if self._prefix or line.startswith(b"{"):
-            return self._prefix + line
-        words = {"event": "output", "program": self.program.name}
-        return json.dumps({**words, "line": line.decode(errors="replace")}).encode()
-
     def _write(self, lines: Sequence[bytes]) -> None:
-        shown = (self._shown(line) for line in lines if line.strip())
-        text = b"".join(line + b"\n" for line in shown)
-        with contextlib.suppress(OSError, ValueError):  # nobody reads our log: go on working
-            sys.stderr.buffer.write(text)
-            sys.stderr.buffer.flush()
+        for line in lines:
+            if not line.strip():
+                continue
+            if self._is_ours(line):
+                _put(self._prefix + line)
+            else:
+                level, text = self._said(line.decode(errors="replace"))
+                log.log(level, "output", program=self.program.name, line=text)
+
+    def _is_ours(self, line: bytes) -> bool:
+        """Whether a line can stand in the merged log as it is."""
+        if self.program.said is not None:
+            return False
+        return bool(self._prefix) or _is_event(line)
+
+    def _said(self, line: str) -> tuple[int, str]:
+        """Level and text of what stands in no log of ours: mostly why a program cannot start."""
+        return self.program.said(line) if self.program.said else (logging.ERROR, line)
+
+
+def _is_event(line: bytes) -> bool:
+    """Whether a line is an event of our JSON log."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(event, dict) and {"timestamp", "level"} <= event.keys()
+
+
+def _put(line: bytes) -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody reads our log: go on working
+        sys.stderr.buffer.write(line + b"\n")
+        sys.stderr.buffer.flush()

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with RunningSandbox() as sandbox:
-        made = place(tmp_path_factory.mktemp("service"), sandbox)
+        unused = "[stock_lists]\nNOWHERE = 9"  # something to be warned of
+        made = place(tmp_path_factory.mktemp("service"), sandbox, more=unused)
         yield made
         made.ledger.close()
 
@@ -171,6 +172,21 @@ def test_garbage_in_a_queue_runs_no_code_and_ends_no_worker(
     assert not trap.exists()
     assert service.pid_of("deliver") == worker
     assert alive(worker)
+
+
+def test_every_line_of_the_merged_log_is_an_event_with_time_and_level(service: Running) -> None:
+    events = [json.loads(line) for line in service.text.splitlines()[:-1]]
+    assert all({"timestamp", "level", "event"} <= event.keys() for event in events)
+
+
+def test_a_warning_of_the_configuration_is_told_once(service: Running) -> None:
+    assert "NOWHERE" in service.events("configuration_warning")[0]["reason"]
+    assert service.text.count("NOWHERE") == 1
+
+
+def test_the_broker_warns_of_nothing_that_concerns_nobody(service: Running) -> None:
+    said = [event["line"] for event in service.events("output")]
+    assert not any("overcommit" in line for line in said)
 
 
 def test_a_second_run_is_refused_and_names_the_first(at: Place, service: Running) -> None:

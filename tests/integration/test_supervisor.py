@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.processes import Running, alive, running, until
+from worker.broker import said
 from worker.supervisor import FIRST_PAUSE, LONGEST_PAUSE, pause_after
 
 if TYPE_CHECKING:
@@ -68,6 +70,20 @@ def test_children_end_with_a_supervisor_that_is_killed(two: Running) -> None:
 def test_lines_that_are_no_json_become_json(two: Running) -> None:
     lines = [event["line"] for event in two.events("output")]
     assert lines == ["up", "up"]
+    assert {event["level"] for event in two.events("output")} == {"error"}
+
+
+@pytest.mark.parametrize(
+    ("line", "heard"),
+    [
+        ("9:M 22 Nov 2026 00:10:10.415 * Ready to accept", (logging.INFO, "Ready to accept")),
+        ("9:M 22 Nov 2026 00:10:10.415 # Out of memory", (logging.WARNING, "Out of memory")),
+        ("9:signal-handler (17) Received SIGTERM", (logging.DEBUG, "Received SIGTERM")),
+        ("*** FATAL CONFIG ***", (logging.WARNING, "*** FATAL CONFIG ***")),
+    ],
+)
+def test_the_brokers_own_log_is_taken_apart(line: str, heard: tuple[int, str]) -> None:
+    assert said(line) == heard
 
 
 def test_on_a_console_each_line_stands_behind_its_programs_name(tmp_path: Path) -> None:

@@ -15,6 +15,11 @@ from worker.cli.session import Session
 from worker.errors import ExitCode, UsageError
 
 
+Checked = Annotated[
+    bool, typer.Option(hidden=True, help="Our supervisor has looked at everything, and told.")
+]
+
+
 class Queue(enum.StrEnum):
     """What a worker can be for."""
 
@@ -26,7 +31,7 @@ class Queue(enum.StrEnum):
 @app.command()
 def run(context: typer.Context) -> ExitCode:
     """Run everything under one supervisor: broker, workers, beat. Ctrl-C ends it in order."""
-    session: Session = context.obj
+    session = _served(context)
     from worker import service
 
     session.ended_by = service.run(session.service)
@@ -40,10 +45,10 @@ def worker(
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=32, help="Processes for --queue.")
     ] = None,
-    checked: Annotated[bool, typer.Option(hidden=True)] = False,
+    checked: Checked = False,
 ) -> ExitCode:
     """Run Celery workers: one a queue under a supervisor, or the one of --queue."""
-    session: Session = context.obj
+    session = _served(context, checked=checked)
     from worker import service
 
     if queue is None:
@@ -52,6 +57,13 @@ def worker(
         session.ended_by = service.run_workers(session.service)
         return ExitCode.OK
     return _work(session, queue.value, concurrency, checked=checked)
+
+
+def _served(context: typer.Context, *, checked: bool = False) -> Session:
+    """The session of a service: its log is where warnings are looked for."""
+    session: Session = context.obj
+    session.warned = "nobody" if checked else "log"
+    return session
 
 
 def _work(session: Session, queue: str, concurrency: int | None, *, checked: bool) -> ExitCode:
@@ -76,9 +88,9 @@ def _work(session: Session, queue: str, concurrency: int | None, *, checked: boo
 
 
 @app.command()
-def beat(context: typer.Context) -> ExitCode:
+def beat(context: typer.Context, checked: Checked = False) -> ExitCode:
     """Ring for what may be due; any number of them does no harm."""
-    session: Session = context.obj
+    session = _served(context, checked=checked)
     from worker import service
     from worker.beat import serve
     from worker.tasks import application

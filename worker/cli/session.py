@@ -37,11 +37,14 @@ _WIDE = 200
 class Session:
     """One run of the program. config: as given on the command line; as_json: for a script.
 
+    warned: where the configuration's warnings go: to people on standard error, into the log of a
+    service, or nowhere, since the process that started this one has told them.
     stopping: a signal came, start nothing more; ended_by: its number, 0 where none came.
     """
 
     config: Path | None = None
     as_json: bool = False
+    warned: Literal["people", "log", "nobody"] = "people"
     stopping: bool = False
     ended_by: int = 0
 
@@ -62,13 +65,21 @@ class Session:
 
     @cached_property
     def service(self) -> Service:
-        """The configured service; warnings go to standard error. Raises ConfigurationError."""
+        """The configured service; its warnings are told. Raises ConfigurationError."""
         from worker.bootstrap import build
 
         service = build(self.config, stopped=lambda: self.stopping)
         for warning in service.loaded.warnings:
-            self.remark(f"warning: {warning}")
+            self._warn(str(warning))
         return service
+
+    def _warn(self, warning: str) -> None:
+        if self.warned == "people":
+            self.remark(f"warning: {warning}")
+        elif self.warned == "log":
+            import structlog
+
+            structlog.get_logger(__name__).warning("configuration_warning", reason=warning)
 
     @property
     def ledger(self) -> Ledger:
