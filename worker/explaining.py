@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from worker.model import ConfirmState, LevelState, PullStatus
+from worker.model import ConfirmState, LevelState, PullStatus, Rank, TargetState
 from worker.planning import limiter
 from worker.planning.levels import state_of
 
@@ -154,7 +154,7 @@ def _next(known: Known, level: Level, when: When) -> str:
         case LevelState.WAITING:
             words = _why_waiting(known, level, when)
         case LevelState.DUE:
-            words = "it goes with the next batch"
+            words = _why_not_now(known, level, when) or "it goes with the next batch"
         case LevelState.IN_SYNC:
             words = _after_sent(known, level)
     return words
@@ -170,14 +170,45 @@ def _why_parked(known: Known, level: Level) -> str:
 
 def _why_waiting(known: Known, level: Level, when: When) -> str:
     row = known.lists.get(level.stock_list)
-    if limiter.closed_for(known.target, now=known.at) > 0:
-        why = f" ({known.target.reason})" if known.target.reason else ""
-        return f"it waits since Omnitron is {known.target.state}{why}, and goes when it is up again"
+    if stopped := _why_not_now(known, level, when):
+        return stopped
     if row is not None and row.stopped_until > known.at:
         return f"it waits since its stock list is refused: {row.stopped_reason}"
     if level.not_before > known.at:
         return f"it rests until {when(level.not_before)} since an answer was lost, then it goes"
     return "it goes as soon as all ready files of its source are read"
+
+
+_TROUBLE = {
+    TargetState.THROTTLED: "Omnitron asks for fewer requests",
+    TargetState.DENIED: "Omnitron refuses our credentials or rights",
+    TargetState.DOWN: "Omnitron does not take stock",
+}
+
+
+def _why_not_now(known: Known, level: Level, when: When) -> str:
+    """What the target keeps it from, and what happens next; "" where it may go."""
+    target, resume = known.target, "stocksync target resume"
+    why = f" ({target.reason})" if target.reason else ""
+    if not known.writes:
+        return 'it waits since nothing is sent (omnitron.writes = "off")'
+    if target.state == TargetState.PAUSED:
+        until = when(target.paused_until)
+        return f"it waits since sending is paused{why}; it goes after {until}, or with: {resume}"
+    if trouble := _TROUBLE.get(TargetState(target.state)):
+        return f"it waits since {trouble}{why}; {_probe(known, when)}"
+    if target.raises_paused_until > known.at and level.rank != Rank.URGENT:
+        until = when(target.raises_paused_until)
+        return f"it waits since increases are paused; it goes after {until}, or with: {resume}"
+    return ""
+
+
+def _probe(known: Known, when: When) -> str:
+    """How a target that is not up comes back."""
+    closed = limiter.closed_for(known.target, now=known.at) > 0
+    moment = f"the next try, of one level, is due at {when(known.target.paused_until)}"
+    soon = "one level is tried next, by the service or by: stocksync sync"
+    return f"{moment if closed else soon}; when Omnitron takes it, all others follow"
 
 
 def _after_sent(known: Known, level: Level) -> str:

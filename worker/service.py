@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.broker import Broker
+from worker.broker import Broker, said
 from worker.broker import prepare as prepare_broker
-from worker.broker import said
 from worker.errors import OmnitronUnreachable, UsageError
 from worker.ledger.sole import sole_runner
 from worker.supervisor import Program, Supervisor

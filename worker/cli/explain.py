@@ -54,11 +54,11 @@ def explain(
     from worker.ledger import explain as reading
 
     session: Session = context.obj
-    ledger = session.untouched_ledger
+    ledger, writes = session.untouched_ledger, session.service.target.writes
     with ledger.read() as connection:
         now = ledger.now(connection)
         window = _window(session, since=since, at=at, now=now)
-        known = reading.known(connection, sku, stock_list=stock_list, now=now)
+        known = reading.known(connection, sku, stock_list=stock_list, now=now, writes=writes)
         if known.empty:
             raise _unknown(sku, stock_list, reading.similar(connection, sku))
     when = utc if session.as_json else session.local

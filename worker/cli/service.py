@@ -14,7 +14,6 @@ from worker.cli.app import app
 from worker.cli.session import Session
 from worker.errors import ExitCode, UsageError
 
-
 Checked = Annotated[
     bool, typer.Option(hidden=True, help="Our supervisor has looked at everything, and told.")
 ]

@@ -64,7 +64,10 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """All of it. lists: those of Omnitron, by number; lines: oldest first, of all its levels."""
+    """All of it. lists: those of Omnitron, by number; lines: oldest first, of all its levels.
+
+    writes: whether anything is sent at all, as the configuration has it.
+    """
 
     sku: str
     at: float
@@ -78,6 +81,7 @@ class Known:
     events: Sequence[Event]
     lists: Mapping[int, KnownList]
     sources: Mapping[int, str]
+    writes: bool
 
     @property
     def empty(self) -> bool:
@@ -85,7 +89,9 @@ class Known:
         return not (self.levels or self.changes or self.failures or self.lines)
 
 
-def known(connection: Connection, sku: str, *, stock_list: int | None, now: float) -> Known:
+def known(
+    connection: Connection, sku: str, *, stock_list: int | None, now: float, writes: bool = True
+) -> Known:
     """Read it; ``stock_list``: of this list alone, None: of all."""
     there = _levels(connection, sku, stock_list)
     changes = _changes(connection, sku, stock_list)
@@ -117,6 +123,7 @@ def known(connection: Connection, sku: str, *, stock_list: int | None, now: floa
         ),
         lists={row.id: row for row in lists.every(connection)},
         sources=names,
+        writes=writes,
     )
 
 
