@@ -39,6 +39,12 @@ def test_failures_open_with_groups_that_name_the_remedy(
     assert promised | {"line", "first_seen", "last_seen", "attempts"} <= set(found)
 
 
+def test_the_example_of_an_unreadable_file_names_the_file(place: Workplace) -> None:
+    (place.folder / "drop" / "torn.csv").write_bytes(b"sku,stock\n\xff,1\n")
+    place.run("sync", code=1)
+    assert "for example 1: torn.csv: Line 2 is not utf-8" in place.run("failures").out
+
+
 def test_a_replay_sends_the_value_of_today(place: Workplace, sandbox: RunningSandbox) -> None:
     parked(place, sandbox)
     answer = place.json("failures", "replay", "--all")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.model import Answer, AnswerClass, Key, Outcome, Value
-from worker.planning.answers import LONGEST_WAIT, classify, retry_after_seconds
+from worker.planning.answers import LONGEST_MESSAGE, LONGEST_WAIT, classify, retry_after_seconds
 
 NOW = 1_764_598_731.0  # Mon, 01 Dec 2025 14:18:51 GMT
 KEY = Key(stock_list=2, sku="0001234")
@@ -203,6 +203,27 @@ def test_retry_after_is_read_as_seconds_or_date(header: str | None, seconds: flo
 def test_a_date_to_wait_for_counts_on_omnitrons_own_clock() -> None:
     answer = said(429, retry_after="Mon, 01 Dec 2025 14:19:21 GMT", date=NOW)
     assert judged(answer, now=NOW + 3600).retry_after == 30.0
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            {"extra_field": {"colour": {"code": ["No such code."]}, "size": ["Too big."]}},
+            "extra_field: colour: code: No such code., size: Too big.",
+        ),
+        ({"stock": [{"code": "max", "message": "Too high."}]}, "message: Too high."),
+        ({"product": {"sku": ["Is archived."]}}, "It says: product: sku: Is archived."),
+        ({"errors": [{"field": "stock", "detail": "Busy."}]}, "field: stock, detail: Busy."),
+    ],
+)
+def test_messages_within_messages_are_told(body: dict[str, Any], told: str) -> None:
+    assert told in judged(said(400, body)).message
+
+
+def test_what_is_told_of_an_answer_is_bounded() -> None:
+    wide = {"extra_field": [{str(n): ["x" * 1_000]} for n in range(10_000)]}
+    assert len(judged(said(400, wide)).message) <= LONGEST_MESSAGE
 
 
 JSON = st.recursive(

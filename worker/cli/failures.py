@@ -163,7 +163,7 @@ def _tell(
             f.stock_list,
             f.sku,
             f.reason,
-            f.message,
+            _message(f),
         )
         for f in found
     ]
@@ -177,11 +177,17 @@ def _tell_group(session: Session, group: Mapping[str, Any], example: Failure) ->
     first, last = session.local(group["first_seen"]), session.local(group["last_seen"])
     lines = [
         f"{group['count']} x {group['reason']} ({group['kind']}), first {first}, last {last}",
-        f"    for example {example.id}: {example.message}",
+        f"    for example {example.id}: {_message(example)}",
         f"    remedy: {example.remedy}",
         "",
     ]
     session.out.print(printable("\n".join(lines)))
+
+
+def _message(failure: Failure) -> str:
+    """What went wrong, with the file that it is about."""
+    named = failure.file is None or failure.file in failure.message
+    return failure.message if named else f"{failure.file}: {failure.message}"
 
 
 def _show(session: Session, failure: Failure, done: Sequence[Event]) -> None:

@@ -10,16 +10,26 @@ import re
 from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
 from worker.model import Answer, AnswerClass, Key, Outcome, Value
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_T = TypeVar("_T")
+
 LONGEST_WAIT = 600.0
 """Seconds; a longer Retry-After is cut to this."""
 
 LONGEST_MESSAGE = 500
+
+LONGEST_QUOTE = 200
+MOST_NESTED, DEEPEST_NESTED = 20, 6
+"""So many messages of one field, and of messages within messages, are told."""
 
 ITEM_FIELDS = ("product_sku", "stock", "unit_type", "sold_quantity_unreported", "extra_field")
 """The fields whose errors are the item's own fault; `stock_list` is not among them."""
@@ -243,19 +253,20 @@ def _errors(answer: Answer, key: Key) -> dict[str, str]:
     return {field: text for field, text in texts.items() if text}
 
 
-def _sentence(said: Any) -> str:
+def _sentence(said: Any, *, deep: int = DEEPEST_NESTED) -> str:
     """Put messages into one line; "" for what is no message (numbers, null, empty lists)."""
     if isinstance(said, str):
-        return said.strip()
-    if isinstance(said, list):
-        return " ".join(item.strip() for item in said if isinstance(item, str))
-    if isinstance(said, dict):
-        return " ".join(f"{name}: {_sentence(item)}" for name, item in _shallow(said))
+        return said.strip()[:LONGEST_MESSAGE]
+    if deep and isinstance(said, list):
+        return " ".join(filter(None, (_sentence(item, deep=deep - 1) for item in _some(said))))
+    if deep and isinstance(said, dict):
+        texts = [(name, _sentence(item, deep=deep - 1)) for name, item in _some(said.items())]
+        return ", ".join(f"{name}: {text}" for name, text in texts if text)
     return ""
 
 
-def _shallow(said: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, item) for name, item in said.items() if not isinstance(item, dict)]
+def _some(items: Iterable[_T]) -> Iterator[_T]:
+    return islice(items, MOST_NESTED)
 
 
 def _is_unknown_product(answer: Answer, errors: dict[str, str]) -> bool:
@@ -276,5 +287,7 @@ def _by_status(answer: Answer) -> Outcome:
     if status in _DOUBTFUL or 200 <= status < 300:  # noqa: PLR2004 - HTTP
         message = f"Omnitron answered {status}: it may or may not have taken the value."
         return _outcome(AnswerClass.IN_DOUBT, answer, reason, message)
+    said = _sentence(answer.body)[:LONGEST_QUOTE]
     message = f"Omnitron answered {status}, which says nothing about this item."
+    message += f" It says: {said}" if said else ""
     return _outcome(AnswerClass.REMOTE_FAULT, answer, reason, message)
