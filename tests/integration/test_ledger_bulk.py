@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.integration.scenes import say, stocks_of
 from worker.ledger import bulk, failures, levels, parts, schema
+from worker.ledger.lines import key_of, line_of, stated
 from worker.ledger.parts import Part
 from worker.ledger.scratch import Scratch
 from worker.model import PAGE_ROWS, FailureKind, Key
@@ -91,36 +92,38 @@ def test_keys_are_read_in_the_order_of_python_and_of_the_scratch_sorter(ledger: 
     skus = sorted(set(skus))
     ledger.write(lambda tx: parts.save(tx, 1, [part(sku) for sku in reversed(skus)]))
     with ledger.read() as connection:
-        found = parts.contents_between(connection, 1, after=None, upto=None, limit=1_000)
-    assert [row[1] for row in found] == skus
+        found = parts.lines_between(connection, 1, after=None, upto=None, limit=1_000)
+    assert [stated(line).sku for line in found] == skus
     with Scratch() as scratch:
-        scratch.add((1, sku, "", "1", "", None, None, n) for n, sku in enumerate(reversed(skus)))
-        assert [row[1] for page in scratch.pages() for row in page] == skus
+        rows = ((1, sku, "", "1", "", None, None, n) for n, sku in enumerate(reversed(skus)))
+        scratch.add(map(line_of, rows))
+        assert [stated(line).sku for page in scratch.pages() for line in page] == skus
 
 
 def test_a_range_of_keys_excludes_its_start_and_includes_its_end(ledger: Ledger) -> None:
     ledger.write(lambda tx: parts.save(tx, 1, [part(sku) for sku in "abcde"]))
     with ledger.read() as connection:
-        found = parts.contents_between(connection, 1, after=(1, "b"), upto=(1, "d"), limit=10)
-        first = parts.contents_between(connection, 1, after=(1, "b"), upto=None, limit=2)
-    assert [row[1] for row in found] == ["c", "d"]
-    assert [row[1] for row in first] == ["c", "d"]
+        found = parts.lines_between(connection, 1, after=(1, "b"), upto=(1, "d"), limit=10)
+        first = parts.lines_between(connection, 1, after=(1, "b"), upto=None, limit=2)
+    assert [stated(line).sku for line in found] == ["c", "d"]
+    assert [stated(line).sku for line in first] == ["c", "d"]
 
 
 def test_parts_of_another_source_are_not_ours(ledger: Ledger) -> None:
     ledger.write(lambda tx: parts.save(tx, 1, [part("a")]))
     ledger.write(lambda tx: parts.save(tx, 2, [part("a", "W")]))
     with ledger.read() as connection:
-        assert [row[2] for row in parts.contents_of(connection, 2, [(1, "a")])] == ["W"]
+        (line,) = parts.lines_of(connection, 2, [(1, "a")])
+        assert stated(line).warehouse == "W"
         assert list(parts.by_keys(connection, 2, [(1, "a")])) == [Key(1, "a")]
 
 
 def test_scratch_never_cuts_a_key_in_two() -> None:
     with Scratch() as scratch:
-        scratch.add((1, f"{n // 4}", "W", str(n), "", None, None, n) for n in range(40))
-        pages = list(scratch.pages(size=5))
+        scratch.add(line_of((1, f"{n // 4}", "W", str(n), "", None, None, n)) for n in range(40))
+        pages = list(scratch.pages(size=5, whole=key_of))
     assert sum(map(len, pages)) == 40
-    ends = [(page[0][:2], page[-1][:2]) for page in pages]
+    ends = [(key_of(page[0]), key_of(page[-1])) for page in pages]
     assert all(before[1] != after[0] for before, after in itertools.pairwise(ends))
 
 

@@ -11,6 +11,7 @@ from tests.integration.pulling import Drop, Erp
 from tests.integration.scenes import level_of, open_failures, source_of, stocks_of
 from worker.errors import ExitCode, UsageError
 from worker.ledger import events, parts, pulls
+from worker.ledger.lines import stated
 from worker.model import FirstPull, Guard, SourceState
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def test_a_first_pull_is_held_before_anything_is_written(drop: Drop) -> None:
     assert "first pull" in report.reason
     assert stocks_of(drop.ledger, "A", "B") == {}
     with drop.ledger.read() as connection:
-        assert parts.contents_of(connection, 1, [(1, "A")]) == []
+        assert parts.lines_of(connection, 1, [(1, "A")]) == []
         assert pulls.held_count(connection) == 1
     source = source_of(drop.ledger)
     assert (source.checkpoint, source.held_pull_id) == (None, report.pull_id)
@@ -188,8 +189,8 @@ def test_too_many_changes_are_held_with_levels_parts_and_checkpoint_untouched(
     )
     assert level_of(known.ledger, "S000").revision == 1
     with known.ledger.read() as connection:
-        (part,) = parts.contents_of(connection, after.id, [(1, "S000")])
-    assert part[3] == "5"
+        (line,) = parts.lines_of(connection, after.id, [(1, "S000")])
+    assert stated(line).quantity == "5"
 
 
 def test_too_many_zeroes_are_held_and_shown(known: Drop) -> None:

@@ -10,7 +10,7 @@ import pytest
 from connectors.contract import Kind
 from tests.integration.pulling import Drop, Warehouses
 from tests.integration.scenes import level_of, open_failures, reasons, source_of, stocks_of
-from worker.ledger import lists, scratch
+from worker.ledger import lists
 from worker.model import Duplicates, Lookalikes, Missing, SkuRule, SourceState, StockList
 from worker.pull import carrying
 
@@ -133,10 +133,7 @@ def test_lookalikes_that_are_told_apart_again_are_raised_and_their_failures_clos
     assert open_failures(drop.ledger) == []
 
 
-def test_lookalikes_far_apart_in_a_large_file_are_found(
-    drop: Drop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scratch, "RUN_ROWS", 50)
+def test_lookalikes_far_apart_in_a_large_file_are_found(drop: Drop) -> None:
     filler = [f"S{number:05},1" for number in range(6_000)]
     drop.say("ABC,5", *filler, "abc,9")
     assert drop.one().rejected == 2

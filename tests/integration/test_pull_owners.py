@@ -110,7 +110,7 @@ def test_what_the_former_owner_said_is_forgotten_so_that_it_is_reported_in_its_t
     register(other.ledger, "owner", "other")
     with other.ledger.read() as connection:
         former = source_of(other.ledger, "owner").id
-        assert parts.contents_of(connection, former, [(1, "A")]) == []
+        assert parts.lines_of(connection, former, [(1, "A")]) == []
     owner.say("A,5", "B,6")
     owner.pull()
     (failure,) = open_failures(other.ledger)

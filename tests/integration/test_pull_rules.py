@@ -112,6 +112,14 @@ def test_an_unknown_unit_rejects_its_row_only(warehouses: Warehouses) -> None:
     assert stocks_of(warehouses.ledger, "A", "B") == {"B": 6}
 
 
+@pytest.mark.parametrize("row", ['A,"MA\nIN",5,AD', 'A,MAIN,5,"A\x1fD"'])
+def test_a_name_with_control_signs_rejects_its_row_only(warehouses: Warehouses, row: str) -> None:
+    warehouses.say(row, "B,MAIN,6,AD")
+    assert warehouses.one().rejected == 1
+    assert reasons(warehouses.ledger) == ["control_signs"]
+    assert stocks_of(warehouses.ledger, "A", "B") == {"B": 6}
+
+
 def test_two_units_in_one_list_are_rejected(warehouses: Warehouses) -> None:
     warehouses.say("A,MAIN,5,AD", "A,ANNEX,6,KG")
     assert warehouses.one().rejected == 1

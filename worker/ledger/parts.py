@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import delete, tuple_
 
 from worker.ledger import bulk, schema
+from worker.ledger.lines import IN_SQL
 from worker.model import Key, Said
 
 if TYPE_CHECKING:
@@ -52,15 +53,15 @@ class Part(NamedTuple):
 _PART = ", ".join(f"part.{name}" for name in Part._fields)
 
 
-def contents_between(
+def lines_between(
     connection: Connection,
     source_id: int,
     *,
     after: tuple[int, str] | None,
     upto: tuple[int, str] | None,
     limit: int,
-) -> list[tuple[Any, ...]]:
-    """(stock list, SKU, warehouse, quantity, unit, sold, extra) of the parts that are not gone.
+) -> list[str]:
+    """Lines (`worker.ledger.lines`) of the parts that are not gone.
 
     Keys above ``after`` and not above ``upto`` (None: no bound), in key order, at most ``limit``.
     """
@@ -72,30 +73,31 @@ def contents_between(
     if upto is not None:
         condition += " AND (stock_list, sku) <= (?, ?)"
         arguments += upto
-    statement = f"SELECT {_CONTENT} FROM part WHERE {condition} ORDER BY stock_list, sku, warehouse"
+    statement = f"SELECT {IN_SQL} FROM part WHERE {condition} ORDER BY stock_list, sku, warehouse"
     statement += f" LIMIT {limit}"
-    return bulk.tuples(connection, statement, tuple(arguments))
+    return [line for (line,) in bulk.tuples(connection, statement, tuple(arguments))]
 
 
 def contents_after(
     connection: Connection, source_id: int, part: tuple[int, str, str] | None, *, limit: int
 ) -> list[tuple[Any, ...]]:
-    """As `contents_between`, of the next ``limit`` parts in order; None: from the first."""
+    """(stock list, SKU, warehouse, quantity, unit, sold, extra) of parts that are not gone.
+
+    In their order, the next ``limit`` after ``part``; None: from the first.
+    """
     condition = "source_id = ? AND NOT gone"
     condition += "" if part is None else " AND (stock_list, sku, warehouse) > (?, ?, ?)"
     statement = f"SELECT {_CONTENT} FROM part WHERE {condition} ORDER BY stock_list, sku, warehouse"
     return bulk.tuples(connection, f"{statement} LIMIT {limit}", (source_id, *(part or ())))
 
 
-def contents_of(
-    connection: Connection, source_id: int, keys: Iterable[tuple[int, str]]
-) -> list[tuple[Any, ...]]:
-    """As `contents_between`, of these keys."""
+def lines_of(connection: Connection, source_id: int, keys: Iterable[tuple[int, str]]) -> list[str]:
+    """As `lines_between`, of these keys."""
     statement = (
-        f"SELECT {_CONTENT} FROM {{keys}} k CROSS JOIN part WHERE part.stock_list = k.stock_list"
+        f"SELECT {IN_SQL} FROM {{keys}} k CROSS JOIN part WHERE part.stock_list = k.stock_list"
         " AND part.sku = k.sku AND part.source_id = ? AND NOT part.gone"
     )
-    return [tuple(row) for row in bulk.by_keys(connection, statement, keys, source_id)]
+    return sorted(line for (line,) in bulk.by_keys(connection, statement, keys, source_id))
 
 
 def by_keys(

@@ -1,58 +1,40 @@
 """A private sorter for what a pull reads: as large as the source, while memory stays flat.
 
 Sorted runs go to an unlinked temporary file and are merged from there, so nothing is left behind
-however the process ends. (An unnamed SQLite database does the same at three times the cost.)
+however the process ends. Lines are plain texts without line ends, which sort and split at the speed
+of C; what is in them is no matter of this module.
 """
 
 from __future__ import annotations
 
-import marshal
 import tempfile
-from heapq import merge
-from itertools import chain, islice
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from bisect import bisect_right
+from itertools import chain
+from typing import TYPE_CHECKING, Self
 
 from worker.model import PAGE_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
-    Row = tuple[Any, ...]
+RUN_ROWS = 50_000
+"""As many lines are sorted in memory at a time."""
 
-RUN_ROWS = 20_000
-"""As many rows are sorted in memory at a time."""
+_BLOCK_ROWS = 500
+"""As many lines of each run are in memory while runs are merged."""
 
-_BLOCK_ROWS = 250
-"""As many rows of each run are in memory while runs are merged."""
-
-_FORMAT = 2
-"""Of `marshal`; later ones look for objects that occur twice, which costs more than it saves."""
-
-_by_part = itemgetter(0, 1, 2)
-
-
-class Stated(NamedTuple):
-    """One row as staged; quantity None: the row was rejected, its key counts as present."""
-
-    stock_list: int
-    sku: str
-    warehouse: str
-    quantity: str | None
-    unit: str
-    sold: str | None
-    extra: str | None
-    place: int
+_ENCODING = ("utf-8", "surrogatepass")
 
 
 class Scratch:
-    """Rows in, in any order; pages out, sorted by (stock list, SKU, warehouse), then as read."""
+    """Lines in, in any order; pages out, sorted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, run_rows: int = RUN_ROWS, block_rows: int = _BLOCK_ROWS) -> None:
+        self._run_rows, self._block_rows = run_rows, block_rows
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the scratch
         self._runs: list[list[tuple[int, int]]] = []  # per run: offset and size of its blocks
-        self._rows: list[Row] = []
+        self._lines: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -65,52 +47,85 @@ class Scratch:
     ) -> None:
         self._file.close()
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """Append rows of the shape of `Stated`, in the order in which they were read."""
-        self._rows += rows
-        if len(self._rows) >= RUN_ROWS:
+    def add(self, lines: Iterable[str]) -> None:
+        """Append lines."""
+        self._lines += lines
+        if len(self._lines) >= self._run_rows:
             self._spill()
 
-    def pages(self, size: int = PAGE_ROWS) -> Iterator[list[Row]]:
-        """Sorted pages of about ``size`` tuples of the shape of `Stated`; no key is cut in two."""
-        self._rows.sort(key=_by_part)
-        rows = merge(*map(self._run, self._runs), self._rows, key=_by_part)
-        kept: list[Row] = []
-        while fetched := list(islice(rows, size)):
-            page = kept + fetched
-            cut = _start_of_last_key(page)
-            if cut:
-                yield page[:cut]
-            kept = page[cut:]
+    def pages(
+        self, *, size: int = PAGE_ROWS, whole: Callable[[str], str] | None = None
+    ) -> Iterator[list[str]]:
+        """Sorted pages of about ``size`` lines.
+
+        whole: names what no page may cut in two: lines that it maps to the same text.
+        """
+        kept: list[str] = []
+        for lines in self._merged():
+            kept += lines
+            while len(kept) > size and (cut := _cut(kept, size, whole)):
+                yield kept[:cut]
+                del kept[:cut]
         if kept:
             yield kept
 
-    def stated(self, skus: Collection[str]) -> set[str]:
-        """Those of ``skus`` that are among the rows."""
-        runs = map(self._run, self._runs)
-        return {row[1] for row in chain(self._rows, *runs) if row[1] in skus}
+    def every(self) -> Iterator[str]:
+        """All lines, in no order."""
+        blocks = chain.from_iterable(self._runs)
+        return chain(self._lines, chain.from_iterable(map(self._read, blocks)))
+
+    def _merged(self) -> Iterator[list[str]]:
+        """Sorted stretches that follow one another.
+
+        Of the blocks at the head of each run, all up to the smallest last line can go: nothing that
+        is still in the file sorts before it. `list.sort` finds the runs in what it is given.
+        """
+        if self._lines and self._runs:
+            self._spill()
+        self._lines.sort()
+        if self._lines:
+            yield self._lines
+        heads = [_Head(map(self._read, blocks)) for blocks in self._runs]
+        while heads := [head for head in heads if head.lines]:
+            upto = min(head.lines[-1] for head in heads)
+            lines = list(chain.from_iterable(head.taken(upto) for head in heads))
+            lines.sort()
+            yield lines
 
     def _spill(self) -> None:
-        rows, self._rows = self._rows, []
-        rows.sort(key=_by_part)
-        blocks = (rows[n : n + _BLOCK_ROWS] for n in range(0, len(rows), _BLOCK_ROWS))
-        self._runs.append([self._written(block) for block in blocks])
+        lines, self._lines = self._lines, []
+        lines.sort()
+        blocks = range(0, len(lines), self._block_rows)
+        self._runs.append([self._written(lines[n : n + self._block_rows]) for n in blocks])
 
-    def _written(self, block: list[Row]) -> tuple[int, int]:
-        return self._file.tell(), self._file.write(marshal.dumps(list(map(tuple, block)), _FORMAT))
+    def _written(self, block: Sequence[str]) -> tuple[int, int]:
+        return self._file.tell(), self._file.write("\n".join(block).encode(*_ENCODING))
 
-    def _run(self, blocks: list[tuple[int, int]]) -> Iterator[Row]:
-        return chain.from_iterable(self._read(*block) for block in blocks)
-
-    def _read(self, offset: int, size: int) -> list[Row]:
+    def _read(self, block: tuple[int, int]) -> list[str]:
+        offset, size = block
         self._file.seek(offset)
-        rows: list[Row] = marshal.loads(self._file.read(size))  # noqa: S302 - our own, nameless file
-        return rows
+        return self._file.read(size).decode(*_ENCODING).split("\n")
 
 
-def _start_of_last_key(rows: list[Row]) -> int:
-    last = rows[-1][:2]
-    cut = len(rows)
-    while cut and rows[cut - 1][:2] == last:
-        cut -= 1
-    return cut
+class _Head:
+    """The block of one run that is being merged; no lines: the run is at its end."""
+
+    def __init__(self, blocks: Iterator[list[str]]) -> None:
+        self._blocks = blocks
+        self.lines: list[str] = next(blocks, [])
+
+    def taken(self, upto: str) -> list[str]:
+        """Take what does not sort after ``upto`` off the block, and read on at its end."""
+        cut = bisect_right(self.lines, upto)
+        taken, self.lines = self.lines[:cut], self.lines[cut:]
+        if not self.lines:
+            self.lines = next(self._blocks, [])
+        return taken
+
+
+def _cut(lines: Sequence[str], size: int, whole: Callable[[str], str] | None) -> int:
+    """Where the first page ends; 0: not to be seen yet."""
+    if whole is None:
+        return size
+    ends = (n for n in range(size, len(lines)) if whole(lines[n]) != whole(lines[n - 1]))
+    return next(ends, 0)

@@ -27,8 +27,8 @@ def sku_mapper(rules: Sequence[SkuRule]) -> Callable[[str], str]:
 
 
 def is_sku(text: str) -> bool:
-    """Whether what the rules made can be a SKU at all."""
-    return 0 < len(text) <= LONGEST_SKU
+    """Whether what the rules made can be a SKU at all; control signs are in none."""
+    return 0 < len(text) <= LONGEST_SKU and min(text) >= " "
 
 
 def _step(rule: SkuRule) -> Callable[[str], str]:

@@ -22,7 +22,7 @@ CARRIED = -1
 def carried(
     ledger: Ledger, source_id: int, list_of: Callable[[str], int | None]
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """Pages of statements in the shape of `worker.ledger.scratch.Stated`, for the new lists."""
+    """Pages of statements in the shape of `worker.ledger.lines.Stated`, for the new lists."""
     after: tuple[int, str, str] | None = None
     while True:
         with ledger.read() as connection:

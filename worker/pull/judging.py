@@ -1,6 +1,6 @@
 """One key of a pull: what its rows state, what would become of its level, what speaks against it.
 
-Rows are tuples in the order of `worker.ledger.scratch.Stated`; known rows end after the seventh.
+Rows have the shape of `worker.ledger.lines.Stated`; those of the ledger have no place.
 """
 
 from __future__ import annotations

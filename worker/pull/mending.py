@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Self
 
 from connectors.contract import MendableOffer
@@ -55,11 +56,12 @@ class Aside:
     def rows(self) -> Iterator[tuple[int, str]]:
         """Place and reason of each, in the order of places."""
         for page in self._scratch.pages():
-            yield from ((place, why) for place, _, _, why in page)
+            for place, _, why in (line.split("\x1f") for line in page):
+                yield int(place), json.loads(why)
 
     def _note(self, place: int, why: str) -> None:
         self.count += 1
-        self._scratch.add([(place, self.count, "", why)])
+        self._scratch.add([f"{place:012}\x1f{self.count:012}\x1f{json.dumps(why)}"])
 
 
 def origin(connection: Connection, source: Source, offer: Offer) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from connectors.contract import Chunk, Reject
+from worker.ledger.lines import LIST_BASE, PLACE_BASE, is_fit, line_of
 from worker.model import Negative, Said
 from worker.planning.lookalikes import Spellings
 from worker.planning.mapping import is_sku, sku_mapper
@@ -15,7 +16,7 @@ from worker.planning.rules import judge
 from worker.pull.garbage import collected_rarely
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from connectors.contract import Offer, Row
     from worker.ledger.scratch import Scratch
@@ -125,15 +126,20 @@ def _unmapped(row: Row, sku: str) -> Reject:
 
 
 def _statements(
-    rows: object, plan: SourcePlan, stock_lists: Mapping[str, int], rejects: Rejects
-) -> list[tuple[object, ...]]:
-    """The hot loop: one tuple a row, and no call for a row that is good."""
+    rows: Sequence[Row], plan: SourcePlan, stock_lists: Mapping[str, int], rejects: Rejects
+) -> list[str]:
+    """The hot loop: one line a row, and no call for a row that is good."""
     fixed, units = plan.stock_list, plan.units
     judge_sign = plan.rules.negative is Negative.REJECT
-    statements: list[tuple[object, ...]] = []
+    unfit = _unfit(rows)
+    statements: list[str] = []
     keep = statements.append
-    for row in rows:  # type: ignore[attr-defined]
+    for row in rows:
         sku, warehouse, quantity, unit, sold, extra, place, _cells = row
+        if unfit and (warehouse in unfit or unit in unfit):
+            rejects.add(_control_signs(row))
+            rejects.unreadable_key = True
+            continue
         stock_list = fixed if fixed is not None else stock_lists.get(warehouse)
         if stock_list is None:
             rejects.add(_unknown_warehouse(row))
@@ -143,21 +149,45 @@ def _statements(
             broken = judge(Said(quantity, unit), rules=plan.rules, units=units)
             if broken is not None:
                 rejects.add(_rejected(row, broken))
-                quantity = None  # the key counts as present
-        keep((stock_list, sku, warehouse, quantity, unit, sold, extra, place))
+                quantity = ""  # the key counts as present
+        # as `lines.line_of` writes it
+        keep(
+            f"{LIST_BASE + stock_list}\x1f{sku}\x1f{warehouse}\x1e{PLACE_BASE + place}"
+            f"\x1f{quantity}\x1f{unit}\x1f{sold or ''}\x1f{extra or ''}"
+        )
     return statements
+
+
+def _unfit(rows: Sequence[Row]) -> set[str]:
+    """Warehouses and units with control signs; there are few names, however many rows."""
+    names = {row[1] for row in rows} | {row[3] for row in rows}
+    return {name for name in names if not is_fit(name)}
 
 
 def _marker(
     reject: Reject, plan: SourcePlan, stock_lists: Mapping[str, int], rejects: Rejects
-) -> list[tuple[object, ...]]:
+) -> list[str]:
     rejects.add(reject)
     warehouse = reject.warehouse or ""
     stock_list = plan.stock_list or stock_lists.get(warehouse)
-    if reject.sku is None or stock_list is None:
+    if reject.sku is None or stock_list is None or not is_fit(warehouse):
         rejects.unreadable_key = True
         return []
-    return [(stock_list, reject.sku, warehouse, None, "", None, None, reject.place)]
+    return [line_of((stock_list, reject.sku, warehouse, None, "", None, None, reject.place))]
+
+
+def _control_signs(row: Row) -> Reject:
+    return Reject(
+        place=row.place,
+        column="warehouse",
+        value=f"{row.warehouse} {row.unit}".strip(),
+        reason="control_signs",
+        message=f"the warehouse {row.warehouse!r} or the unit {row.unit!r} holds control signs",
+        remedy="correct it in the ERP: a name is written on one line, without tabs",
+        raw=raw_text(row.cells),
+        sku=row.sku,
+        warehouse=row.warehouse,
+    )
 
 
 def _unknown_warehouse(row: Row) -> Reject:

@@ -9,6 +9,7 @@ import structlog
 
 from connectors.contract import Kind, MendableOffer
 from worker.ledger import failures, levels, lists, pulls, sources
+from worker.ledger.lines import line_of, stated
 from worker.ledger.scratch import Scratch
 from worker.model import FailureKind, Lookalikes
 from worker.planning.guard import Weighed, reasons_to_hold
@@ -78,7 +79,7 @@ class Scale:
                 scope = replace(scope, on_broken=self.aside.note_key)
             if scope.recompute:
                 for page in carried(self.ledger, self.source.id, scope.list_of):
-                    scratch.add(page)
+                    scratch.add(map(line_of, page))
             comparer = Comparer(self.ledger, scope, lambda _page, rows: self.stage(rows))
             found = comparer.walk(scratch)
         counts = self._counts(reading, found)
@@ -95,7 +96,10 @@ class Scale:
         if reading.spellings.too_many:
             log.info("lookalikes_not_sought", source=self.plan.name)
         suspects = reading.spellings.suspects()
-        return reading.spellings.alike(scratch.stated(suspects) if suspects else ())
+        if not suspects:
+            return reading.spellings.alike(())
+        skus = (stated(line).sku for line in scratch.every())
+        return reading.spellings.alike({sku for sku in skus if sku in suspects})
 
     def _scope(self, offer: Offer, reading: Reading, stock_lists: Mapping[str, int]) -> Scope:
         snapshot = offer.kind is Kind.SNAPSHOT
