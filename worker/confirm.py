@@ -43,6 +43,7 @@ _LEASE = 120.0
 _SHARE_WHILE_DUE = 0.1
 _MOST_PER_POLL = 20_000
 _LOST_LOOKED_AT = 50
+_DOUBTED_LOOKED_AT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,10 +271,18 @@ class _Look:
         with self._ledger.read() as connection:
             rows = confirmations.waiting(connection, self._channel.id, limit=_MOST_PER_POLL)
             rows += confirmations.not_confirmed(connection, self._channel.id, limit=_LOST_LOOKED_AT)
+            rows += self._doubted(connection)
         for start in range(0, len(rows), LOOKUP_PKS):
             page = rows[start : start + LOOKUP_PKS]
             if not await self._look_up(page):
                 return
+
+    def _doubted(self, connection: Connection) -> list[Confirmation]:
+        """What is confirmed, and yet an earlier request may still take effect behind it."""
+        since = self._ledger.now(connection) - self._channel.confirm_within
+        return confirmations.doubted(
+            connection, self._channel.id, since=since, limit=_DOUBTED_LOOKED_AT
+        )
 
     async def _look_up(self, rows: Sequence[Confirmation]) -> bool:
         """Ask each resource that may show these; False: the budget or the time is used up."""

@@ -152,6 +152,22 @@ def not_confirmed(connection: Connection, channel_id: int, *, limit: int) -> lis
     return _selected(connection, condition, _table.c.looked_at, limit=limit)
 
 
+def doubted(
+    connection: Connection, channel_id: int, *, since: float, limit: int
+) -> list[Confirmation]:
+    """Confirmed rows of which an earlier value was in doubt after ``since``: it may still land."""
+    names = ", ".join(f"c.{name}" for name in Confirmation._fields)
+    statement = (
+        f"SELECT DISTINCT {names} FROM batch b CROSS JOIN batch_line l CROSS JOIN confirmation c"
+        " WHERE b.waiting > 0 AND b.ended_at > ? AND l.batch_id = b.id AND l.outcome = 'waiting'"
+        " AND l.reason <> 'not_started' AND c.channel_id = ? AND c.stock_list = l.stock_list"
+        " AND c.sku = l.sku AND c.state = 'confirmed' AND c.revision > l.revision"
+        f" ORDER BY c.looked_at LIMIT {limit}"
+    )
+    rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), (since, channel_id))
+    return [Confirmation._make(row) for row in rows]
+
+
 def waiting_count(connection: Connection, channel_id: int) -> int:
     """How many rows of a channel wait."""
     condition = (_table.c.channel_id == channel_id) & (_table.c.state == ConfirmState.WAITING)

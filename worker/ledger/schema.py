@@ -224,6 +224,8 @@ batch = Table(
     sqlite_autoincrement=True,
 )
 
+_partial("ix_batch_waiting", batch.c.ended_at, where=text("waiting > 0"))
+
 batch_line = Table(
     "batch_line",
     metadata,

@@ -37,6 +37,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('token'),
     sqlite_autoincrement=True
     )
+    op.create_index('ix_batch_waiting', 'batch', ['ended_at'], unique=False, sqlite_where=sa.text('waiting > 0'), postgresql_where=sa.text('waiting > 0'))
     op.create_table('batch_line',
     sa.Column('batch_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('stock_list', sa.Integer(), nullable=False),
