@@ -229,7 +229,10 @@ class OmnitronClient:
         return Call(method="GET", url=url, cap=LIST_CAP)
 
     async def _page(self, url: httpx.URL) -> Envelope:
-        body = self._body(await self._deliver(self._get(url)))
+        reply = await self._deliver(self._get(url))
+        if isinstance(reply, Reply) and reply.status == 404 and url.params.get("page", "1") != "1":  # noqa: PLR2004 - HTTP
+            return Envelope([], None, None)  # there are fewer pages by now than were announced
+        body = self._body(reply)
         try:
             found = envelope(body)
         except ValueError as error:
