@@ -97,8 +97,13 @@ class Chores:
             self.ring("deliver")
 
     def _anything_to_deliver(self) -> bool:
-        with self.service.ledger.read() as connection:
-            return levels.any_due(connection) or levels.any_claimed(connection)
+        ledger = self.service.ledger
+        with ledger.read() as connection:
+            return (
+                levels.any_due(connection)
+                or levels.any_claimed(connection)
+                or levels.any_pin_over(connection, now=ledger.now(connection))
+            )
 
     def _beat(self) -> None:
         ledger = self.service.ledger

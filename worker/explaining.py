@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from worker.ledger.batches import Line
     from worker.ledger.confirmations import Confirmation
+    from worker.ledger.events import Event
     from worker.ledger.explain import Change, Known
     from worker.ledger.failures import Failure
     from worker.planning.levels import Level
@@ -50,8 +51,10 @@ def state(known: Known, level: Level) -> LevelState:
 
 def sentence(known: Known, level: Level, *, when: When) -> str:
     """What Omnitron should show, what it shows, and what happens next."""
-    words = f"stock list {level.stock_list}: Omnitron should show {_value(level)}"
-    return f"{words} ({_origin(known, level)}); {_has(level, when)}; {_next(known, level, when)}"
+    shown = level._replace(stock=level.shown.stock)
+    words = f"stock list {level.stock_list}: Omnitron should show {_value(shown)}"
+    origin = _pin(known, level, when) if level.pinned else _origin(known, level)
+    return f"{words} ({origin}); {_has(level, when)}; {_next(known, level, when)}"
 
 
 def seen_sentence(row: Confirmation, *, when: When) -> str:
@@ -95,10 +98,7 @@ def happenings(known: Known, *, when: When) -> list[Happening]:
         *(_of_line(line) for line in known.lines),
         *(each for row in known.confirmations for each in _of_confirmation(row, when)),
         *(each for failure in known.failures for each in _of_failure(failure)),
-        *(
-            Happening(event.at, "person", None, f"{event.actor}: {event.action} {event.subject}")
-            for event in known.events
-        ),
+        *(_of_event(event, when) for event in known.events),
     ]
     return sorted(found, key=lambda happening: happening.at)
 
@@ -145,8 +145,7 @@ def _next(known: Known, level: Level, when: When) -> str:
         case LevelState.RETIRED:
             words = "no configured source feeds it, so nothing more is sent"
         case LevelState.OVERRIDDEN:
-            until = when(level.override_until)
-            words = f"a person has pinned it to {level.override_stock} until {until}"
+            words = _pinned_next(known, level, when)
         case LevelState.PARKED:
             words = f"it is parked: {_why_parked(known, level)}"
         case LevelState.IN_FLIGHT:
@@ -158,6 +157,21 @@ def _next(known: Known, level: Level, when: When) -> str:
         case LevelState.IN_SYNC:
             words = _after_sent(known, level)
     return words
+
+
+def _pinned_next(known: Known, level: Level, when: When) -> str:
+    """What becomes of the pin, then of the level beneath."""
+    beneath = level._replace(override_stock=None)
+    pinned = "" if state(known, beneath) is LevelState.IN_SYNC else _next(known, beneath, when)
+    after = f"then {_value(level)} goes, unless the ERP says another by then"
+    end = f"the override ends {when(level.override_until)}, {after}"
+    return f"{pinned}; {end}" if pinned else end
+
+
+def _pin(known: Known, level: Level, when: When) -> str:
+    event = known.pinned_by.get(level.stock_list)
+    who = "a person" if event is None else f"{event.actor}, at {when(event.at)},"
+    return f"{who} pinned it: {level.override_why}; beneath, {_origin(known, level)}"
 
 
 def _why_parked(known: Known, level: Level) -> str:
@@ -225,6 +239,15 @@ def _seen(row: Confirmation) -> str:
 
 def _of_list(rows: Iterable[_T], stock_list: int) -> list[_T]:
     return [row for row in rows if row.stock_list == stock_list]
+
+
+def _of_event(event: Event, when: When) -> Happening:
+    detail = event.detail
+    said = [f"to {detail['stock']}"] if "stock" in detail else []
+    said += [f"until {when(detail['until'])}"] if "until" in detail else []
+    said += [detail["why"]] if detail.get("why") else []
+    text = f"{event.actor}: {event.action} {event.subject}{' ' if said else ''}{', '.join(said)}"
+    return Happening(event.at, "person", None, text)
 
 
 def _of_change(change: Change) -> Happening:

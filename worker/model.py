@@ -45,6 +45,8 @@ class Said(NamedTuple):
 class Rank(enum.IntEnum):
     """The order in which levels are sent."""
 
+    PINNED_LOWER = -2  # a person pinned it, to less than what was sent, or that is unknown
+    PINNED = -1  # a person pinned it, to more
     URGENT = 0  # zero, lower than what was sent, or what was sent is unknown
     NORMAL = 1  # higher, or never sent
     BACKFILL = 2  # raised by a pull that raised over 1,000 levels, or replayed in bulk

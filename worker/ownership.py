@@ -138,6 +138,7 @@ def retire_source(
 
 def _retire(ledger: Ledger, connection: Connection, name: str, actor: str, *, zero: bool) -> None:
     source, now = _retirable(connection, name), ledger.now(connection)
+    _require_nothing_pinned(connection, source)
     _drop_held(connection, source, "its source is retired", now)
     failures.close_source(connection, name, why="its source is retired", now=now)
     sources.change(connection, source.id, intent="retire" if zero else None)
@@ -186,6 +187,16 @@ def _retirable(connection: Connection, name: str) -> Source:
             remedy="take it out of the configuration first",
         )
     return source
+
+
+def _require_nothing_pinned(connection: Connection, source: Source) -> None:
+    """What no source feeds is not sent any more, so that a pin could never be taken off."""
+    ours = [level.sku for level in levels.pinned(connection) if level.source_id == source.id]
+    if ours:
+        raise UsageError(
+            f"{len(ours)} SKUs of source {source.name!r} are overridden, the first: {ours[0]!r}",
+            remedy="end that first (stocksync override list, override clear SKU) and deliver",
+        )
 
 
 def _drop_held(connection: Connection, source: Source, why: str, now: float) -> None:

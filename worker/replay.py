@@ -166,11 +166,11 @@ def _answer(key: Key, level: Level | None, seen: int | None) -> Replayed:
         answer = ReplayAnswer.WAITING
     else:
         answer = ReplayAnswer.ALREADY_SENT
-    return Replayed(key=key, answer=answer, stock=level.stock)
+    return Replayed(key=key, answer=answer, stock=level.shown.stock)
 
 
 def _ranked(level: Level, rank: Rank | None) -> Level:
-    return level if rank is None else level._replace(rank=rank)
+    return level if rank is None or level.pinned else level._replace(rank=rank)
 
 
 def _note(

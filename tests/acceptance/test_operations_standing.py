@@ -120,8 +120,6 @@ def test_rebind_wants_to_know_which(place: Workplace) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("override", "A", "--stock", "3", "--for", "4h", "--why", "x"),
-        ("override", "list"),
         ("audit", "--repair"),
         ("adopt",),
     ],

@@ -161,6 +161,7 @@ def _level(known: Known, level: Level, window: _Window) -> dict[str, Any]:
         "state": state(known, level).value,
         "sentence": _sentence(known, level, window, utc),
         "stock": level.stock,
+        "override": _override(known, level),
         "unit_type": level.unit_type,
         "revision": level.revision,
         "sent_revision": level.sent_revision,
@@ -197,6 +198,19 @@ def _level(known: Known, level: Level, window: _Window) -> dict[str, Any]:
             for row in known.confirmations
             if row.stock_list == level.stock_list
         ],
+    }
+
+
+def _override(known: Known, level: Level) -> dict[str, Any] | None:
+    if not level.pinned:
+        return None
+    event = known.pinned_by.get(level.stock_list)
+    return {
+        "stock": level.override_stock,
+        "until": rfc3339(level.override_until),
+        "why": level.override_why,
+        "by": None if event is None else event.actor,
+        "since": None if event is None else rfc3339(event.at),
     }
 
 

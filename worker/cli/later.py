@@ -24,5 +24,5 @@ def _declare(group: typer.Typer, name: str, spoken: str) -> None:
     group.command(name, hidden=True, context_settings=_ANYTHING)(refuse)
 
 
-for _name in ("override", "audit", "adopt"):
+for _name in ("audit", "adopt"):
     _declare(app, _name, _name)

@@ -1,15 +1,20 @@
-"""What workers left behind that died or stood still: their levels are in doubt."""
+"""What has come to its end: leases of workers that died, and overrides that are over."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from worker.ledger import batches, levels
+import structlog
+
+from worker.ledger import batches, levels, pins
 from worker.model import BatchStatus, LineOutcome
 from worker.planning.levels import expired
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+
+log = structlog.get_logger(__name__)
 
 
 def expire(connection: Connection, *, settle: float, longest: float, now: float) -> int:
@@ -19,6 +24,12 @@ def expire(connection: Connection, *, settle: float, longest: float, now: float)
     for batch in batches.overdue(connection, now=now):
         _give_up(connection, batch, now)
     return len(lost)
+
+
+def end_overrides(connection: Connection, *, now: float) -> None:
+    """Let what the ERP says go out again where a person's override is over."""
+    if over := pins.end_over(connection, now=now):
+        log.warning("overrides_ended", count=len(over), first=f"{over[0].stock_list}/{over[0].sku}")
 
 
 def _give_up(connection: Connection, batch: batches.Batch, now: float) -> None:

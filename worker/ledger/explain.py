@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, select
 
-from worker.ledger import batches, confirmations, events, failures, lists, schema, sources, target
+from worker.ledger import (
+    batches,
+    confirmations,
+    events,
+    failures,
+    lists,
+    pins,
+    schema,
+    sources,
+    target,
+)
 from worker.model import PullStatus
 from worker.planning import limiter
 from worker.planning.levels import Level
@@ -67,6 +77,7 @@ class Known:
     """All of it. lists: those of Omnitron, by number; lines: oldest first, of all its levels.
 
     writes: whether anything is sent at all, as the configuration has it.
+    pinned_by: stock list -> the action that pinned its level last.
     """
 
     sku: str
@@ -79,6 +90,7 @@ class Known:
     failures: Sequence[Failure]
     confirmations: Sequence[Confirmation]
     events: Sequence[Event]
+    pinned_by: Mapping[int, Event]
     lists: Mapping[int, KnownList]
     sources: Mapping[int, str]
     writes: bool
@@ -119,8 +131,14 @@ def known(
             *{f"pull {change.pull_id}" for change in changes},
             *{f"batch {line.batch_id}" for line in lines},
             *{f"failure {failure.id}" for failure in failed},
+            *{pins.subject(level.key) for level in there},
             *{f"source {names[level.source_id]}" for level in there if level.source_id in names},
         ),
+        pinned_by={
+            level.stock_list: event
+            for level in there
+            if (event := pins.last_event(connection, level.key)) is not None
+        },
         lists={row.id: row for row in lists.every(connection)},
         sources=names,
         writes=writes,

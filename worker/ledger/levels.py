@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.ledger import bulk, schema
-from worker.model import Claimed, Key, Value
+from worker.model import Claimed, Key, Rank, Value
 from worker.planning.levels import Level
 
 if TYPE_CHECKING:
@@ -20,8 +20,12 @@ _KEYED = "(level.stock_list = k.stock_list AND level.sku = k.sku)"
 _IN_STOCK = " AND stock > 0 AND NOT retired"
 _ZEROED = "vetted_stock IS NOT NULL AND stock = 0"
 """The condition of `planning.levels.Level.zeroed`, for the index of what was not vetted."""
+_LOWERING = f"{Rank.PINNED_LOWER:d}, {Rank.URGENT:d}"
 CAN_GO = "revision > sent_revision AND claim_token IS NULL AND park_reason IS NULL"
 """The condition of the partial index of due levels, word for word."""
+RAISING = f"rank NOT IN ({_LOWERING})"
+"""The condition of what waits while increases are paused."""
+_PIN_OVER = "override_stock IS NOT NULL AND override_until <= ?"
 
 
 def by_keys(
@@ -136,11 +140,12 @@ def _claim(
         " AND stock_list NOT IN (SELECT id FROM stock_list WHERE stopped_until > ?)"
     )
     if not ticket.raises:
-        condition += " AND rank = 0"
+        condition += f" AND rank IN ({_LOWERING})"
     pick = f"SELECT stock_list, sku FROM level WHERE {condition} ORDER BY {order} LIMIT ?"
     change = "claim_token = ?, claim_until = ?, batch_id = ?"
     result = (
-        "level.stock_list, level.sku, level.stock, level.unit_type, level.sold, level.extra,"
+        "level.stock_list, level.sku, coalesce(level.override_stock, level.stock),"
+        " level.unit_type, level.sold, level.extra,"
         " level.revision, level.rank, level.attempts"
     )
     claims: tuple[object, ...] = (ticket.token, ticket.until, ticket.batch_id)
@@ -177,6 +182,31 @@ def any_claimed(connection: Connection) -> bool:
     """Whether any level is in somebody's hands, alive or dead."""
     statement = "SELECT 1 FROM level WHERE claim_token IS NOT NULL LIMIT 1"
     return connection.exec_driver_sql(statement).first() is not None
+
+
+def pinned(connection: Connection) -> list[Level]:
+    """All levels of which a person has pinned what Omnitron shows, in key order."""
+    statement = (
+        f"SELECT {_NAMES} FROM level WHERE override_stock IS NOT NULL ORDER BY stock_list, sku"
+    )
+    return [Level._make(row) for row in connection.exec_driver_sql(statement)]
+
+
+def pins_over(connection: Connection, *, now: float, limit: int) -> dict[Key, Level]:
+    """Those whose pin has come to its end; locked."""
+    return _locked(connection, _PIN_OVER, now, limit=limit)
+
+
+def any_pin_over(connection: Connection, *, now: float) -> bool:
+    """Whether any pin has come to its end and is not taken off yet."""
+    statement = f"SELECT 1 FROM level WHERE {_PIN_OVER} LIMIT 1"
+    sql = bulk.driver_sql(connection, statement)
+    return connection.exec_driver_sql(sql, (now,)).first() is not None
+
+
+def of_sku(connection: Connection, sku: str) -> list[Level]:
+    """The levels of a SKU in all stock lists, locked, in key order."""
+    return list(_locked(connection, "sku = ?", sku).values())
 
 
 def unsent_count(connection: Connection) -> int:

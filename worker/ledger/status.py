@@ -110,7 +110,7 @@ def _waits(row: limiter.Target, now: float) -> list[str]:
     if limiter.closed_for(row, now=now) > 0:
         conditions.append("1 = 1")
     if row.raises_paused_until > now:
-        conditions.append("rank > 0")
+        conditions.append(levels.RAISING)
     return conditions
 
 

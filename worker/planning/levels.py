@@ -65,6 +65,17 @@ class Level(NamedTuple):
         return Value(self.stock, self.unit_type, self.sold, self.extra)
 
     @property
+    def pinned(self) -> bool:
+        """Whether a person has pinned what Omnitron shows (`override`)."""
+        return self.override_stock is not None
+
+    @property
+    def shown(self) -> Value:
+        """What Omnitron should show: the value, but for a stock that a person has pinned."""
+        pinned = self.override_stock
+        return self.value if pinned is None else self.value._replace(stock=pinned)
+
+    @property
     def zeroed(self) -> bool:
         """Whether it is at zero only because its source was not read for too long."""
         return self.stock == 0 and (self.vetted_stock or 0) > 0
@@ -112,7 +123,10 @@ def created(key: Key, value: Value, *, source_id: int, pull_id: int, now: float)
 def stated(
     level: Level, value: Value, *, pull_id: int, now: float, backfill: bool = False
 ) -> Level:
-    """A pull states a value: another one raises the revision, the same one only the number."""
+    """A pull states a value: another one raises the revision, the same one only the number.
+
+    While a person has pinned what Omnitron shows, it changes only what the pin lies on.
+    """
     if value == level.value:
         return level._replace(pull_id=max(level.pull_id, pull_id))
     moved = level._replace(
@@ -123,9 +137,36 @@ def stated(
         pull_id=pull_id,
         changed_at=now,
     )
-    if level.park_reason != UNKNOWN_PRODUCT:
-        moved = moved._replace(park_reason=None, parked_at=None)
-    return _raised(moved, now=now, backfill=backfill)
+    if level.pinned:
+        return moved
+    return _raised(_unparked(moved), now=now, backfill=backfill)
+
+
+def _unparked(level: Level) -> Level:
+    """Another value may be taken; whether the product is known, no value changes."""
+    if level.park_reason == UNKNOWN_PRODUCT:
+        return level
+    return level._replace(park_reason=None, parked_at=None)
+
+
+def pinned(level: Level, *, stock: int, until: float, why: str, now: float) -> Level:
+    """A person pins what Omnitron shows; the same stock once more only sets end and reason.
+
+    A park ends, since a person wants it sent; a rest goes on.
+    """
+    again = level.override_stock == stock
+    moved = replayed(level)._replace(
+        override_stock=stock, override_until=until, override_why=why, withheld_until=0.0
+    )
+    return moved if again else _raised(moved, now=now, backfill=False)
+
+
+def unpinned(level: Level, *, now: float) -> Level:
+    """The pin has ended: what the ERP says now goes, by a revision of its own."""
+    bare = level._replace(
+        override_stock=None, override_until=None, override_why=None, attempts=0, crashes=0
+    )
+    return _raised(_unparked(bare), now=now, backfill=False)
 
 
 def zeroed(level: Level, *, now: float) -> Level:
@@ -159,13 +200,22 @@ def _raised(level: Level, *, now: float, backfill: bool) -> Level:
 
 
 def rank_of(level: Level, *, backfill: bool) -> Rank:
-    """How soon a level goes, by what Omnitron was last sent."""
-    is_new = level.sent_revision == 0 and not level.not_before  # it never rested after a doubt
-    if is_new and level.sent_stock is None and level.stock > 0:
-        return Rank.BACKFILL if backfill else Rank.NORMAL
-    if level.sent_stock is None or level.stock == 0 or level.stock < level.sent_stock:
+    """How soon a level goes, by what Omnitron was last sent; what a person has pinned, first."""
+    lowers = _lowers(level)
+    if level.pinned:
+        return Rank.PINNED_LOWER if lowers else Rank.PINNED
+    if lowers:
         return Rank.URGENT
     return Rank.BACKFILL if backfill else Rank.NORMAL
+
+
+def _lowers(level: Level) -> bool:
+    """Whether it goes to zero, lower, or to where what Omnitron has is unknown."""
+    stock = level.shown.stock
+    is_new = level.sent_revision == 0 and not level.not_before  # it never rested after a doubt
+    if is_new and level.sent_stock is None and stock > 0:
+        return False
+    return level.sent_stock is None or stock == 0 or stock < level.sent_stock
 
 
 def accepted(level: Level, *, revision: int, stock: int, pk: int | None, now: float) -> Level:
@@ -184,7 +234,7 @@ def accepted(level: Level, *, revision: int, stock: int, pk: int | None, now: fl
 
 
 def _rank_after(level: Level, sent: int) -> Rank:
-    return Rank.URGENT if level.stock == 0 or level.stock < sent else Rank.NORMAL
+    return rank_of(level._replace(sent_revision=level.revision, sent_stock=sent), backfill=False)
 
 
 def rejected(level: Level, *, revision: int, reason: str, now: float) -> Level:
@@ -214,7 +264,7 @@ def in_doubt(level: Level, *, settle: float, now: float, blame: bool) -> Level:
         attempts=level.attempts + blame,
         not_before=max(level.not_before, now + rest),
         sent_stock=None,
-        rank=Rank.URGENT,
+        rank=Rank.PINNED_LOWER if level.pinned else Rank.URGENT,
     )
 
 
@@ -244,7 +294,7 @@ def never_sent(level: Level, *, now: float, stays_parked: bool = False) -> Level
         sent_stock=None,
         sent_at=None,
         remote_pk=None,
-        rank=Rank.BACKFILL,
+        rank=Rank.PINNED if level.pinned else Rank.BACKFILL,
         due_since=now,
         attempts=0,
         crashes=0,

@@ -145,7 +145,8 @@ class Applier:
                 continue  # told when the pull was weighed; its level stays as it is
             after = self._after(level, key, value, now)
             if key in to_park:
-                after = parked(after, reason=MISSING_IN_SOURCE, now=now)
+                if not after.pinned:  # what a person has pinned goes all the same
+                    after = parked(after, reason=MISSING_IN_SOURCE, now=now)
                 missing.append(self._missing_failure(key))
             if after != level:
                 changed.append(after)
