@@ -1,4 +1,4 @@
-"""`override`: pinned, listed, explained, cleared, over by itself; with real runs over the sandbox."""
+"""`override`: pinned, listed, explained, cleared and over by itself, in whole runs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def test_what_cannot_be_meant_is_refused(sent: Workplace) -> None:
     wrong = [{"--stock": "-1"}, {"--stock": "2147483648"}, {"--why": " "}]
     wrong += [{"--stock": None}, {"--for": None}, {"--why": None}]  # type: ignore[list-item]
     for change in wrong:
-        options = [word for pair in (whole | change).items() if pair[1] is not None for word in pair]
+        given = [pair for pair in (whole | change).items() if pair[1] is not None]
+        options = [word for pair in given for word in pair]
         error = sent.json("override", "A", *options, code=2)["error"]
         assert next(iter(change)) in error["message"]
     for words in ((*PIN[:1], "B", *PIN[2:], "--for", "4h"), ("override", "clear", "B")):
