@@ -32,6 +32,7 @@ KNOWN = Known(
     failures=[],
     confirmations=[],
     events=[],
+    pinned_by={},
     lists={},
     sources={1: "drop"},
     writes=True,
