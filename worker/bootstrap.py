@@ -1,4 +1,10 @@
-"""The one place that builds collaborators out of the configuration."""
+"""The one place that builds collaborators out of the configuration.
+
+A process imports what it builds, when it builds it: a command that only looks at the ledger waits
+neither for the connectors nor for an HTTP client.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
@@ -19,31 +25,11 @@ from config.logs import configure_logs
 from config.plans import channel_plan, instance, source_plan, target_plan
 from config.secret import mask_url
 from config.settings import CsvSource
-from connectors import fault, presets
-from connectors.csv_drop import (
-    After,
-    CsvColumns,
-    CsvDrop,
-    CsvFormat,
-    CsvOptions,
-    Empty,
-    FinalNewline,
-    OrderBy,
-    Ready,
-    SftpPlace,
-    Skip,
-)
-from connectors.csv_drop.places import SSH_PORT
-from connectors.sql_erp import CursorType, Isolation, SqlErp, SqlOptions
-from worker.confirm import Watcher
-from worker.deliver import Courier
+from connectors import fault
 from worker.errors import UsageError
 from worker.ledger import Ledger, channels, migrating, sources, target
 from worker.ledger.clock import SqliteClock
-from worker.omnitron.access import Credentials, FixedToken, LoginSlot, Password, always
-from worker.omnitron.client import OmnitronClient
 from worker.planning import limiter
-from worker.pull import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -51,9 +37,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from config.redaction import Redaction
-    from config.settings import Source
+    from config.settings import Source, SqlSource
     from connectors.contract import Connector
+    from connectors.csv_drop import CsvDrop, SftpPlace
+    from connectors.sql_erp import SqlErp
+    from worker.confirm import Watcher
+    from worker.deliver import Courier
     from worker.model import ChannelPlan, Delivered, SourcePlan, TargetPlan
+    from worker.omnitron.access import Credentials, LoginSlot
+    from worker.omnitron.client import OmnitronClient
+    from worker.pull import Turn
 
 log = structlog.get_logger(__name__)
 
@@ -143,6 +136,8 @@ class Service:
 
     def turn(self, name: str, *, full: bool = False, actor: str | None = None) -> Turn:
         """One turn of a source."""
+        from worker.pull import Turn
+
         return Turn(
             ledger=self.ledger,
             connector=self.connector(name),
@@ -157,6 +152,8 @@ class Service:
         self, *, on_progress: Callable[[Delivered], None] = lambda _delivered: None
     ) -> Courier:
         """What delivers, on this process's one client."""
+        from worker.deliver import Courier
+
         return Courier(
             ledger=self.ledger,
             client=self.client,
@@ -168,6 +165,8 @@ class Service:
 
     def watcher(self) -> Watcher:
         """What confirms, on this process's one client."""
+        from worker.confirm import Watcher
+
         return Watcher(
             ledger=self.ledger, client=self.client, plan=self.target, stopped=self.stopped
         )
@@ -184,9 +183,13 @@ class Service:
 
         The caller closes it.
         """
+        from worker.omnitron.access import always
+
         return self._connected(always)
 
     def _connected(self, on_login: LoginSlot) -> OmnitronClient:
+        from worker.omnitron.client import OmnitronClient
+
         return OmnitronClient(
             self.target.base_url,
             self._credentials,
@@ -216,6 +219,8 @@ class Service:
         self.ledger.close()
 
     def _credentials(self) -> Credentials:
+        from worker.omnitron.access import FixedToken, Password
+
         omnitron = self.loaded.settings.omnitron
         if omnitron.token is not None:
             key = omnitron.token.reveal()
@@ -289,39 +294,31 @@ def actor(environ: Mapping[str, str] | None = None) -> str:
 
 def _connector(source: Source, timezone: str) -> Connector:
     if isinstance(source, CsvSource):
-        return CsvDrop(
-            CsvOptions(
-                path=_place(source),
-                columns=CsvColumns(**dict(source.columns)),
-                mode=source.mode,
-                pattern=source.pattern,
-                ready=Ready(source.ready),
-                stable_for=source.stable_for,
-                final_newline=FinalNewline(source.final_newline),
-                format=CsvFormat(**{**dict(source.format), "empty": Empty(source.format.empty)}),
-                skip_rows_where=tuple(Skip(**dict(skip)) for skip in source.skip_rows_where),
-                full_pattern=source.full_pattern,
-                order=OrderBy(source.order),
-                name_time=source.name_time,
-                timezone=timezone,
-                after=After(source.after),
-            )
-        )
-    preset = presets.load(source.preset) if source.preset else None
-    return SqlErp(
-        SqlOptions(
-            name=source.name,
-            url=source.url,
-            query=source.query,
-            username=source.username,
-            password=source.password.reveal if source.password else None,
-            cursor_type=CursorType(source.cursor_type),
-            start=source.start,
-            overlap=source.overlap,
-            timezone=source.timezone or timezone,
-            full_query=source.full_query,
-            isolation=Isolation(source.isolation) if source.isolation else None,
-            cannot_see=preset.cannot_see if preset else (),
+        return _csv_drop(source, timezone)
+    return _sql_erp(source, timezone)
+
+
+def _csv_drop(source: CsvSource, timezone: str) -> CsvDrop:
+    from connectors import csv_drop as csv
+
+    return csv.CsvDrop(
+        csv.CsvOptions(
+            path=_place(source),
+            columns=csv.CsvColumns(**dict(source.columns)),
+            mode=source.mode,
+            pattern=source.pattern,
+            ready=csv.Ready(source.ready),
+            stable_for=source.stable_for,
+            final_newline=csv.FinalNewline(source.final_newline),
+            format=csv.CsvFormat(
+                **{**dict(source.format), "empty": csv.Empty(source.format.empty)}
+            ),
+            skip_rows_where=tuple(csv.Skip(**dict(skip)) for skip in source.skip_rows_where),
+            full_pattern=source.full_pattern,
+            order=csv.OrderBy(source.order),
+            name_time=source.name_time,
+            timezone=timezone,
+            after=csv.After(source.after),
         )
     )
 
@@ -330,6 +327,8 @@ def _place(source: CsvSource) -> Path | SftpPlace:
     """Where the files of a source are."""
     if isinstance(source.path, Path):
         return source.path
+    from connectors.csv_drop.places import SSH_PORT, SftpPlace
+
     address = urlsplit(source.path)
     return SftpPlace(
         host=address.hostname or "",
@@ -342,9 +341,32 @@ def _place(source: CsvSource) -> Path | SftpPlace:
     )
 
 
+def _sql_erp(source: SqlSource, timezone: str) -> SqlErp:
+    from connectors import presets
+    from connectors import sql_erp as sql
+
+    preset = presets.load(source.preset) if source.preset else None
+    return sql.SqlErp(
+        sql.SqlOptions(
+            name=source.name,
+            url=source.url,
+            query=source.query,
+            username=source.username,
+            password=source.password.reveal if source.password else None,
+            cursor_type=sql.CursorType(source.cursor_type),
+            start=source.start,
+            overlap=source.overlap,
+            timezone=source.timezone or timezone,
+            full_query=source.full_query,
+            isolation=sql.Isolation(source.isolation) if source.isolation else None,
+            cannot_see=preset.cannot_see if preset else (),
+        )
+    )
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # noqa: PLC0415 - not there on every platform
+        import uvloop
     except ImportError:
         return None
     return uvloop.new_event_loop

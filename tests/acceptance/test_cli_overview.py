@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +64,26 @@ def test_status_says_what_a_person_has_to_do(place: Workplace) -> None:
 def test_health_judges_the_heartbeat_alone(place: Workplace) -> None:
     assert place.json("health", code=1)["heartbeat_at"] is None
     assert place.json("health", "--max-age", "soon", code=2)["error"]["kind"] == "usage"
+
+
+@pytest.mark.parametrize("command", [["status"], ["health"], ["failures"], ["explain", "A"]])
+def test_who_only_looks_waits_for_no_import_that_is_not_needed(
+    place: Workplace, command: list[str]
+) -> None:
+    heavy = {"aiohttp", "alembic", "celery", "connectors.sql_erp", "httpx", "psycopg", "pymysql"}
+    script = (
+        "import atexit, sys; from worker.cli import main;"
+        f" atexit.register(lambda: print('imported', sorted({heavy!r} & set(sys.modules))));"
+        " main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        cwd=place.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.endswith("imported []\n"), done
 
 
 def test_explain_tells_what_should_be_what_is_and_why(place: Workplace) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from tests.databases import fresh_database
@@ -51,6 +52,11 @@ def test_models_and_migrations_agree(ledger: Ledger) -> None:
 
     with ledger.read() as connection:
         assert differences(connection) == []
+
+
+def test_the_wanted_revision_is_the_head_of_the_migrations() -> None:
+    folder = Path(migrating.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == migrating.wanted()
 
 
 def test_partial_indexes_keep_their_condition(ledger: Ledger) -> None:

@@ -1,15 +1,16 @@
-"""Creating and upgrading a ledger, and refusing one that does not fit this program."""
+"""Creating and upgrading a ledger, and refusing one that does not fit this program.
+
+Alembic is imported where a ledger is changed or does not fit: the others need not wait for it.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from worker.errors import LedgerNotReady, UsageError
 from worker.ledger.clock import SqliteClock
@@ -24,8 +25,8 @@ _FOLDER = Path(__file__).parent / "migrations"
 
 
 def wanted() -> str:
-    """The revision that this program works with."""
-    return str(ScriptDirectory(str(_FOLDER)).get_current_head())
+    """The revision that this program works with: the latest, by the numbers of their files."""
+    return max(path.name.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
 def found(ledger: Ledger) -> str | None:
@@ -33,7 +34,10 @@ def found(ledger: Ledger) -> str | None:
     if ledger.path is not None and not ledger.path.exists():
         return None
     with ledger.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        query = text("SELECT version_num FROM alembic_version")
+        return cast("str | None", connection.execute(query).scalar_one_or_none())
 
 
 def require(ledger: Ledger) -> None:
@@ -43,8 +47,7 @@ def require(ledger: Ledger) -> None:
         raise _not_ready(ledger, "there is no ledger at {place}", "create it: stocksync migrate")
     if revision == wanted():
         return
-    known = {script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()}
-    if revision in known:
+    if revision in _revisions():
         raise _not_ready(
             ledger, "the ledger at {place} is older than this program", "run: stocksync migrate"
         )
@@ -53,6 +56,13 @@ def require(ledger: Ledger) -> None:
         "the ledger at {place} was made by a newer stocksync",
         "run the newer program, or point database_url at another ledger",
     )
+
+
+def _revisions() -> set[str]:
+    """All revisions that can be upgraded from."""
+    from alembic.script import ScriptDirectory
+
+    return {script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()}
 
 
 def _not_ready(ledger: Ledger, message: str, remedy: str) -> LedgerNotReady:
@@ -101,6 +111,9 @@ def _prepare_folder(path: Path) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
