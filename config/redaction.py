@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from config.secret import Secret
 
 SHORTEST = 4
-"""Shorter texts are not looked for: they are part of too many harmless words."""
+"""A shorter text is looked for as a word of its own: it is part of too many harmless ones."""
 
 _HEADER = re.compile(
     r"""((?:proxy-)?authorization['"]?\s*[:=,]\s*(?:b?['"])?)(?:(?:token|bearer|basic)\s+)?[^\s'",})]+""",
@@ -33,7 +33,7 @@ class Redaction:
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         self._secrets = tuple(secrets)
         self._added: set[str] = set()
-        self._sought: tuple[int, list[str]] = (0, [])
+        self._sought: tuple[int, re.Pattern[str] | None] = (0, None)
 
     def add(self, text: str) -> None:
         """Redact this text from now on."""
@@ -41,8 +41,8 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """Return the text with secrets, Authorization headers and users in URLs masked."""
-        for form in self._forms():
-            text = text.replace(form, MASK)
+        sought = self._pattern()
+        text = text if sought is None else sought.sub(MASK, text)
         text = _HEADER.sub(rf"\1{MASK}", text)
         text = _SCHEME.sub(rf"\1 {MASK}", text)
         return _USER_PART.sub(rf"\1{MASK}@", text)
@@ -70,13 +70,19 @@ class Redaction:
             return MASK
         return self.value(value)
 
-    def _forms(self) -> list[str]:
-        """List what to look for, longest first; made anew only when a secret was learnt."""
-        known = self._added.union(*(secret.revealed for secret in self._secrets))
+    def _pattern(self) -> re.Pattern[str] | None:
+        """What to look for, the longest first; made anew only when a secret was learnt."""
+        known = self._added.union(*(secret.revealed for secret in self._secrets)) - {""}
         if self._sought[0] != len(known):
-            forms = {form for text in known if len(text) >= SHORTEST for form in _forms(text)}
-            self._sought = (len(known), sorted(forms, key=len, reverse=True))
+            forms = {form for text in known for form in _forms(text)}
+            words = "|".join(map(_sought, sorted(forms, key=len, reverse=True)))
+            self._sought = (len(known), re.compile(words))
         return self._sought[1]
+
+
+def _sought(form: str) -> str:
+    text = re.escape(form)
+    return text if len(form) >= SHORTEST else rf"(?<!\w){text}(?!\w)"
 
 
 def _forms(text: str) -> set[str]:

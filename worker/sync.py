@@ -35,6 +35,10 @@ _NOTICE = 0.2
 """Seconds after which a wait looks whether it is still wanted."""
 
 
+PAUSED, BUSY = "paused", "busy"
+"""How a source fared that was not read: a person has paused it, or another process reads it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncReport:
     """What a sync did; left: levels that still must go; error: why Omnitron could not be used."""
@@ -51,7 +55,8 @@ class SyncReport:
     def exit_code(self) -> ExitCode:
         """What this run ends with."""
         codes = [pull.exit_code for pull in self.pulls]
-        if self.delivered.parked or self.held:
+        passed_over = any(pull.status == PAUSED for pull in self.pulls)
+        if self.delivered.parked or self.held or passed_over:
             codes.append(ExitCode.ATTENTION)
         if self.left or self.errors:
             codes.append(ExitCode.UNREACHABLE)
@@ -128,10 +133,10 @@ class Job:
             reports = pull_source(replace(turn, on_progress=self.on_pull))
             return reports + still_held(self.service.ledger, name, reports)
         except SourcePaused as error:
-            return [PullReport(source=name, label="", status="paused", reason=error.message)]
+            reason = f"nothing was read: {error.message}; {error.remedy}"
+            return [PullReport(source=name, label="", status=PAUSED, reason=reason)]
         except SourceBusy as error:
-            log.warning("source_busy", source=name, reason=error.message)
-            return []
+            return [PullReport(source=name, label="", status=BUSY, reason=error.message)]
 
     async def _deliver(self) -> tuple[Delivered, bool, str]:
         courier = self.service.courier(on_progress=self.on_deliver)

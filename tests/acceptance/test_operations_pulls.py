@@ -37,6 +37,15 @@ def test_a_held_pull_shows_its_plan_and_the_commands_to_type_next(
     assert f"stocksync pulls discard {number}" in text
 
 
+def test_who_pulls_again_is_told_that_a_pull_is_still_held(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    number = held(place, sandbox, A=7)
+    again = place.json("pull", "drop", code=1)["pulls"]
+    assert [(pull["id"], pull["status"]) for pull in again] == [(number, "held")]
+    assert f"stocksync pulls approve {number}" in place.run("pull", "drop", code=1).out
+
+
 def test_the_plan_names_what_goes_to_zero(place: Workplace, sandbox: RunningSandbox) -> None:
     place.drop("a.csv", A=7, B=2)
     place.run("pull", "drop")

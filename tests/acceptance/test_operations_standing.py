@@ -22,12 +22,20 @@ def test_a_paused_source_is_not_pulled_and_says_how_to_go_on(
     until = place.json("sources", "pause", "drop", "--for", "2h")["paused_until"]
     refused = place.json("pull", "drop", code=1)["error"]
     assert "sources resume drop" in refused["remedy"]
-    assert place.json("sync")["pulls"][0]["status"] == "paused"
     source = place.json("sources")[0]
     assert (source["state"], source["paused_until"]) == ("paused", until)
     place.run("sources", "resume", "drop")
     place.run("sync")
     assert sandbox.state()["1:A"]["stock"] == 1
+
+
+def test_a_sync_that_passes_over_a_paused_source_says_so_and_is_not_well(place: Workplace) -> None:
+    place.drop("a.csv", A=1)
+    place.run("sources", "pause", "drop")
+    pull = place.json("sync", code=1)["pulls"][0]
+    assert pull["status"] == "paused"
+    assert pull["reason"].startswith("nothing was read: source 'drop' is paused until")
+    assert "sources resume drop" in place.run("sync", code=1).out
 
 
 @pytest.mark.parametrize("text", ["2x", "0", "-1", ""])

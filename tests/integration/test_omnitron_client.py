@@ -24,6 +24,7 @@ from worker.errors import (
 from worker.model import Answer, AnswerClass, Key, StockList, StockRecord, Value
 from worker.omnitron.access import FixedToken, Password
 from worker.omnitron.client import LOOKUP_PKS, OmnitronClient
+from worker.omnitron.redaction import Redaction
 from worker.planning.answers import classify
 
 KEY = Key(stock_list=2, sku="0001234")
@@ -625,6 +626,12 @@ def test_no_secret_is_in_an_answer_a_repr_an_error_or_a_log(
     shown = "\n".join([*run(scene()), caplog.text])
     assert CANARY not in shown
     assert CANARY_PASSWORD not in shown
+
+
+def test_a_short_secret_is_masked_where_it_is_a_word_of_its_own() -> None:
+    redaction = Redaction()
+    redaction.remember("sa")
+    assert redaction.text("user sa, the same") == "user ***, the same"
 
 
 def test_a_secret_in_an_accepted_record_is_masked_and_our_own_words_are_not() -> None:

@@ -155,6 +155,16 @@ def test_headers_and_users_in_urls_are_masked_even_if_unknown(
     assert MASK in events(stream)[0]["text"]
 
 
+def test_a_short_secret_is_taken_out_where_it_is_a_word_of_its_own(stream: io.StringIO) -> None:
+    configure_logs(stream=stream, secrets=[Secret("sa"), Secret("1$")])
+    structlog.get_logger().warning(
+        "same", text="password sa refused, usage 1$", url="//erp:sa@host"
+    )
+    (event,) = events(stream)
+    assert event["text"] == f"password {MASK} refused, usage {MASK}"
+    assert event["event"] == "same"
+
+
 def test_a_rotated_secret_is_redacted_before_and_after(stream: io.StringIO, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("CANARY-old")
     secret = Secret(file=tmp_path / "secret")

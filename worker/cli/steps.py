@@ -79,13 +79,14 @@ def pull(
         return _show_previews(session, [name], full=full)
     from worker.bootstrap import actor
     from worker.cli import reports
-    from worker.pull import pull_source
+    from worker.pull import pull_source, still_held
 
     session.stop_on_signals()
     _ = session.ledger
     with steps_shown(session) as steps:
         turn = session.service.turn(name, full=full, actor=actor())
         pulled = pull_source(replace(turn, on_progress=steps.pulled))
+    pulled += still_held(session.service.ledger, name, pulled)
     session.show(
         {"pulls": [reports.of_pull(report) for report in pulled]},
         lambda: reports.pulls_shown(session, pulled),

@@ -9,7 +9,7 @@ from typing import Any
 MASK = "***"
 
 _SHORTEST = 4
-"""A shorter secret is masked only beside its name: masking every "a" would hide the message."""
+"""A shorter one is masked only as a word of its own: masking every "a" would hide the message."""
 
 _REMEMBERED = 16
 
@@ -35,13 +35,13 @@ class Redaction:
 
     def remember(self, secret: str) -> None:
         """Mask this from now on, too."""
-        if len(secret) >= _SHORTEST and secret not in self._secrets:
+        if secret and secret not in self._secrets:
             self._secrets.append(secret)
 
     def text(self, text: str) -> str:
         """Mask secrets and Authorization values, and turn control characters into blanks."""
         for secret in self._secrets:
-            text = text.replace(secret, MASK)
+            text = _masked(text, secret)
         return _CONTROL.sub(" ", _AUTHORIZATION.sub(rf"\g<1>{MASK}", text))
 
     def body(self, body: Any) -> Any:
@@ -59,3 +59,9 @@ class Redaction:
 
     def _item(self, name: str, item: Any) -> Any:
         return MASK if name.lower() == "authorization" else self.body(item)
+
+
+def _masked(text: str, secret: str) -> str:
+    if len(secret) >= _SHORTEST:
+        return text.replace(secret, MASK)
+    return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
