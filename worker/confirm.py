@@ -20,6 +20,7 @@ from worker.ledger.clock import boottime
 from worker.ledger.failures import NewFailure
 from worker.model import ConfirmState, Expect, FailureKind, Key, StockRecord
 from worker.omnitron.client import LOOKUP_PKS, PAGE_LIMIT, RESOURCES
+from worker.omnitron.failures import unreadable
 from worker.planning import limiter
 from worker.planning.confirming import Expected, Seen, Sent, Sight, judge, must_heal
 from worker.planning.levels import resent
@@ -94,6 +95,9 @@ class Watcher:
         look = _Look(self, channel)
         await look.feeds()
         await look.records()
+        if look.malformed and not look.read:
+            fault = unreadable(f"all {look.malformed} records are malformed, {_MALFORMED}")
+            return self.ledger.write(lambda tx: self._unreadable(tx, channel, fault))
         return self.ledger.write(lambda tx: self._end(tx, channel, look))
 
     def _end(self, connection: Connection, channel: ChannelPlan, look: _Look) -> Confirmed:
@@ -112,6 +116,7 @@ class Watcher:
         waiting = confirmations.waiting_count(connection, channel.id)
         self._report_lost(connection, channel, now)
         failures.close_channel(connection, channel.id, reason="unreadable", now=now)
+        _report_malformed(connection, look, now)
         if look.confirmed or look.healed:
             log.info(
                 "channel_polled",
@@ -196,6 +201,26 @@ class Watcher:
         return Confirmed(channel_id=channel.id, waiting=waiting, error=error)
 
 
+_MALFORMED = "without a whole number as pk, stock_list and stock each"
+
+
+def _report_malformed(connection: Connection, look: _Look, now: float) -> None:
+    """One failure while a channel shows records that nobody can read beside others."""
+    number = look.channel_id
+    if look.malformed:
+        failure = NewFailure(
+            kind=FailureKind.CHANNEL,
+            identity=f"channel:{number}",
+            reason="malformed",
+            message=f"channel {number} shows {look.malformed} malformed records, {_MALFORMED}",
+            remedy="what they are about is not confirmed; ask who runs Omnitron or what is before"
+            " it. It closes by itself",
+        )
+        failures.record(connection, [failure], now=now)
+    elif look.read:
+        failures.close_channel(connection, number, reason="malformed", now=now)
+
+
 _LOST = (
     (
         ConfirmState.UNCONFIRMED,
@@ -225,8 +250,23 @@ class _Look:
         self._unreadable = 0.0
         self.confirmed = 0
         self.healed = 0
+        self.read = 0
+        self._odd_before = self._odd()
         self.resources: dict[int, str] = {}
         self._known: Mapping[int, str] = {}
+
+    @property
+    def channel_id(self) -> int:
+        """Which channel is looked at."""
+        return self._channel.id
+
+    @property
+    def malformed(self) -> int:
+        """Records that it showed and that could not be read."""
+        return self._odd() - self._odd_before
+
+    def _odd(self) -> int:
+        return self._client.oddities["unreadable_record"]
 
     async def feeds(self) -> None:
         """Read the feeds as far as it pays; none if nothing waits."""
@@ -258,6 +298,7 @@ class _Look:
             if not await self._turn():
                 return
             records = await self._client.feed(self._channel.id, resource, page)
+            self.read += len(records)
             pks = {record.pk for record in records}
             if not records or pks <= before:
                 return
@@ -286,7 +327,7 @@ class _Look:
 
     async def _look_up(self, rows: Sequence[Confirmation]) -> bool:
         """Ask each resource that may show these; False: the budget or the time is used up."""
-        found: set[Key] = set()
+        found, odd_before = set[Key](), self._odd()
         for resource in RESOURCES:
             pks = sorted(
                 row.remote_pk
@@ -300,9 +341,11 @@ class _Look:
             if not await self._turn():
                 return False
             records = await self._client.lookup(self._channel.id, resource, pks)
+            self.read += len(records)
             found |= self._match(resource, records)
         missed = [row for row in rows if row.key not in found]
-        self._ledger.write(lambda connection: self._not_found(connection, missed))
+        told = self._odd() == odd_before  # else they may be among what could not be read
+        self._ledger.write(lambda connection: self._not_found(connection, missed, told=told))
         return True
 
     def _resource_of(self, stock_list: int) -> str | None:
@@ -415,7 +458,9 @@ class _Look:
         self.healed += 1
         return row._replace(healed_revision=level.revision + 1)
 
-    def _not_found(self, connection: Connection, rows: Sequence[Confirmation]) -> None:
+    def _not_found(
+        self, connection: Connection, rows: Sequence[Confirmation], *, told: bool
+    ) -> None:
         now = self._ledger.now(connection)
         fresh = confirmations.of_keys(connection, self._channel.id, [row.key for row in rows])
         waiting = [
@@ -423,7 +468,7 @@ class _Look:
             for row in fresh.values()
             if row.state != ConfirmState.CONFIRMED
         ]
-        after = [self._given_up(row, now) for row in waiting]
+        after = [self._given_up(row, now) for row in waiting] if told else waiting
         confirmations.save(connection, after)
         if self._channel.expect is Expect.LISTED:
             never = [

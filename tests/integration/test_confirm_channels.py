@@ -193,6 +193,49 @@ def test_an_unreadable_channel_is_one_failure_and_its_time_does_not_count(
     assert desk.confirmed() == {"unconfirmed": 1}
 
 
+CHANNEL_READS = "/api/v1/channel/*"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["text", {"detail": "Moved."}, {"results": None}, ["A", 5], [{"pk": 1, "stock": 5}], [{}]],
+    ids=str,
+)
+def test_a_channel_whose_pages_are_malformed_is_one_failure_until_they_are_well_again(
+    desk: Desk, sandbox: RunningSandbox, body: object
+) -> None:
+    delivered(desk, A=5)
+    fault = sandbox.order("status", method="GET", path=CHANNEL_READS, status=200, body=body)
+    for _ in range(3):
+        desk.clock.forward(300)
+        assert desk.poll().error is not None
+    assert reasons(desk.ledger) == ["unreadable"]
+    assert desk.confirmed() == {"waiting": 1}
+    sandbox.lift(fault)
+    assert desk.poll().confirmed == 1
+    assert open_failures(desk.ledger) == []
+
+
+def test_malformed_records_beside_others_are_told_and_nobody_is_judged_by_them(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    delivered(desk, A=5, B=6)
+    pk = level_of(desk.ledger, "A").remote_pk
+    modified = "2100-01-01T00:00:00Z"
+    record = {"pk": pk, "stock_list": 1, "stock": 5, "modified_date": modified}
+    body = [record, {"pk": level_of(desk.ledger, "B").remote_pk, "stock": "6"}]
+    fault = sandbox.order("status", method="GET", path=CHANNEL_READS, status=200, body=body)
+    assert desk.poll().confirmed == 1
+    desk.clock.forward(601)
+    desk.poll()
+    assert desk.confirmed() == {"confirmed": 1, "waiting": 1}
+    (failure,) = open_failures(desk.ledger)
+    assert (failure.kind, failure.reason) == ("channel", "malformed")
+    sandbox.lift(fault)
+    assert desk.poll().confirmed == 1
+    assert open_failures(desk.ledger) == []
+
+
 def test_a_channel_that_lists_only_some_expects_only_those(
     desk: Desk, sandbox: RunningSandbox
 ) -> None:
