@@ -19,7 +19,10 @@ Checkpoint = Mapping[str, Any]
 """Where reading goes on; JSON, made and understood by one connector only, opaque to others."""
 
 Position = Mapping[str, Any]
-"""Which offer this is (file and hash, cursor range); JSON, kept with the pull, for `settle`."""
+"""Which offer this is (file and hash, cursor range); JSON, kept with the pull, for `settle`.
+
+``sha256``, where there is one, is of the whole content: two offers that share it say the same.
+"""
 
 
 class Kind(enum.StrEnum):

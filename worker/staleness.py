@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from worker.ledger import failures, sources
 from worker.ledger.failures import NewFailure
 from worker.model import FailureKind
+from worker.planning.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,12 +57,12 @@ def _note(ledger: Ledger, connection: Connection, new: list[SourcePlan], over: l
 
 
 def _failure(plan: SourcePlan) -> NewFailure:
-    hours = (plan.stale_after or 0.0) / 3_600
     return NewFailure(
         kind=FailureKind.SOURCE,
         identity=plan.name,
         reason=REASON,
-        message=f"nothing was read from source {plan.name!r} for more than {hours:g} hours",
+        message=f"nothing was read from source {plan.name!r} for more than"
+        f" {duration(plan.stale_after or 0.0)}",
         remedy="see that the ERP still writes, and that this source points to where it does",
         source=plan.name,
     )

@@ -15,6 +15,7 @@ import structlog
 from worker.ledger import failures, levels, sources
 from worker.ledger.failures import NewFailure
 from worker.model import PAGE_ROWS, FailureKind
+from worker.planning.duration import duration
 from worker.planning.levels import zeroed
 from worker.pull.expiring import drop_held
 from worker.pull.lease import Lease, SourceBusy
@@ -132,14 +133,14 @@ def _page(
 
 
 def _failure(plan: SourcePlan, source: Source, count: int) -> NewFailure:
-    hours = (plan.zero_after or 0.0) / 3_600
     since = datetime.fromtimestamp(source.read_at or 0.0, ZoneInfo(plan.timezone))
     return NewFailure(
         kind=FailureKind.SOURCE,
         identity=plan.name,
         reason=ZEROED,
         message=f"nothing was read from source {plan.name!r} since"
-        f" {since.isoformat(sep=' ', timespec='seconds')}, for more than {hours:g} hours"
+        f" {since.isoformat(sep=' ', timespec='seconds')}, for more than"
+        f" {duration(plan.zero_after or 0.0)}"
         f" (zero_after): {count} levels go to zero",
         remedy="let the ERP write and this source be read again: its levels come back with that"
         f" pull. Why it is not read: stocksync sources, stocksync pull {plan.name}",

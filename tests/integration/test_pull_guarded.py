@@ -158,7 +158,7 @@ def test_a_held_pull_expires_is_read_again_and_tells_so(drop: Drop, clock: HandC
     clock.forward(1)
     assert drop.one().status == "held"
     assert drop.statuses() == ["applied", "discarded", "held"]
-    assert "nobody decided within 24 h" in (drop.history()[1].reason or "")
+    assert "nobody decided within 1 d" in (drop.history()[1].reason or "")
     assert path.exists()
     (failure,) = open_failures(drop.ledger)
     assert (failure.kind, failure.reason) == ("source", "hold_expired")

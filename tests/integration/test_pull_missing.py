@@ -102,6 +102,19 @@ def test_gone_means_absent_from_two_successive_different_snapshots(drop: Drop) -
     assert stocks_of(drop.ledger, "B") == {"B": 0}
 
 
+def test_the_same_content_read_again_is_no_second_snapshot(drop: Drop) -> None:
+    drop.rule(missing=Missing.ZERO)
+    drop.plan = replace(drop.plan, absences=2)
+    drop.pull()
+    for _ in range(3):
+        drop.say("A,5")
+        assert drop.one(full=True).missing == 1
+    assert stocks_of(drop.ledger, "B") == {"B": 6}
+    drop.say("A,7")
+    drop.pull()
+    assert stocks_of(drop.ledger, "A", "B") == {"A": 7, "B": 0}
+
+
 def test_an_absence_in_between_does_not_count_once_the_key_was_there_again(drop: Drop) -> None:
     drop.rule(missing=Missing.ZERO)
     drop.plan = replace(drop.plan, absences=2)
@@ -150,6 +163,20 @@ def test_duplicates_that_are_rejected_count_as_present(drop: Drop) -> None:
     drop.say("A,5", "B,1", "B,2")
     drop.pull()
     assert stocks_of(drop.ledger, "B") == {"B": 6}
+
+
+@pytest.mark.parametrize("bad", [["C,1", "C,2"], ["C,0.5", "D,0.5"]])
+def test_rows_of_keys_that_cannot_be_applied_count_as_rejected(drop: Drop, bad: list[str]) -> None:
+    drop.rule(missing=Missing.ZERO, max_reject_ratio=0.5)
+    drop.pull()
+    drop.say("A,7", *bad)
+    report = drop.one()
+    assert (report.missing, report.changed) == (0, 1)
+    assert stocks_of(drop.ledger, "A", "B") == {"A": 7, "B": 6}
+    assert len((drop.path / ".rejected" / "002.mended.csv").read_text().splitlines()) == 3
+    drop.say("A,8", "C,1", "D,1", *bad[1:])
+    drop.pull()
+    assert stocks_of(drop.ledger, "A", "B") == {"A": 8, "B": 0}
 
 
 def test_more_missing_keys_than_are_read_at_a_time_are_found(

@@ -5,8 +5,9 @@ import pytest
 
 from worker.cli.app import hoisted
 from worker.cli.explain import moment_of
-from worker.cli.session import duration, printable, rfc3339
+from worker.cli.session import printable, rfc3339
 from worker.errors import UsageError
+from worker.planning.duration import duration
 
 ISTANBUL = ZoneInfo("Europe/Istanbul")
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=ISTANBUL).timestamp()
@@ -16,6 +17,7 @@ NOON = datetime(2026, 1, 31, 12, 0, tzinfo=ISTANBUL).timestamp()
     ("seconds", "text"),
     [
         (0, "0 s"),
+        (0.25, "0.25 s"),
         (45, "45 s"),
         (200, "3 min 20 s"),
         (7500, "2 h 5 min"),

@@ -89,7 +89,7 @@ def test_zeroes_count_from_five_levels_on(zeroed: int, *, held: bool) -> None:
 def test_zeroes_are_not_ignored_below_the_limit_for_changes() -> None:
     sentence = why(of(10, changed=5, zeroed=5))
 
-    assert "5 of 10 levels in all would go to zero within 3600 s" in sentence
+    assert "5 of 10 levels in all would go to zero within 1 h" in sentence
     assert "would change" not in sentence
 
 

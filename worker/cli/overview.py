@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.app import app
-from worker.cli.session import DASH, Session, duration, rfc3339, seconds_of, table
+from worker.cli.session import DASH, Session, rfc3339, seconds_of, table
 from worker.errors import ExitCode
+from worker.planning.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -148,18 +148,6 @@ def rfc3339(moment: float | None) -> str | None:
     return text.replace("+00:00", "Z")
 
 
-def duration(seconds: float) -> str:
-    """A duration for people, to two units: ``45 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
-    whole = max(round(seconds), 0)
-    sizes = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    parts = []
-    for unit, size in sizes:
-        count, whole = divmod(whole, size)
-        parts.append((count, unit))
-    first = next((at for at, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
-
-
 def seconds_of(option: str, text: str) -> float:
     """A duration as the configuration writes them. Raises UsageError that names the option."""
     from pydantic_core import PydanticCustomError

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from worker.model import FirstPull, Guard, ListCounts
+from worker.planning.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,7 +83,7 @@ def _by_ratio(where: str, counts: ListCounts, zeroed_before: int, guard: Guard) 
     if counts.zeroed and zeroed >= ZEROES_FROM and zeroed / counts.known > guard.max_zero_ratio:
         yield (
             f"{zeroed} of {counts.known} levels {where} would go to zero within"
-            f" {guard.zero_window:g} s (guard.max_zero_ratio = {guard.max_zero_ratio:g})"
+            f" {duration(guard.zero_window)} (guard.max_zero_ratio = {guard.max_zero_ratio:g})"
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from worker.errors import ExitCode
 from worker.model import SourceState, TargetState
+from worker.planning.duration import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -213,6 +214,6 @@ def _of_levels(standing: Standing) -> Iterator[Concern]:
     if standing.target.state == TargetState.UP and late > LATE:
         yield Concern(
             ExitCode.ATTENTION,
-            f"a level has been due for {late / 60:.0f} minutes",
+            f"a level has been due for {duration(late)}",
             "see that the service runs: stocksync health; or send now: stocksync sync",
         )

@@ -149,15 +149,16 @@ class Comparer:
         self, connection: Any, both: Mapping[Key, tuple[list[Row], list[Row]]]
     ) -> dict[tuple[Any, ...], int]:
         """How often in a row a part was absent before, for the parts that are absent now."""
-        if not self._scope.missing or self._scope.plan.absences < 2:  # noqa: PLR2004
+        scope = self._scope
+        if not scope.missing or scope.repeated or scope.plan.absences < 2:  # noqa: PLR2004
             return {}
         gone = {
             key
             for key, (stated, before) in both.items()
             if {row[2] for row in before} - {row[2] for row in stated}
         }
-        last = self._scope.source.snapshot_pull_id
-        found = parts.by_keys(connection, self._scope.source.id, gone)
+        last = scope.source.snapshot_pull_id
+        found = parts.by_keys(connection, scope.source.id, gone)
         return {
             part[:3]: 1
             for part in itertools.chain.from_iterable(found.values())

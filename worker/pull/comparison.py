@@ -45,7 +45,8 @@ class Comparison:
     foreign: rows' keys per other owner, with the first of them; adopted: levels that pass to this
     source; drift: what the guard must add to the changed levels because of those that were let
     through while an earlier pull was held; passing: levels that sink without reaching zero;
-    changes: staged rows that change something; outdated: mended rows that a later pull has stated.
+    changes: staged rows that change something; outdated: mended rows that a later pull has stated;
+    broken_rows: rows of the keys that could not be made a level.
     """
 
     per_list: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -56,6 +57,7 @@ class Comparison:
     passing: int = 0
     broken: list[BrokenKey] = field(default_factory=list)
     broken_counts: Counter[str] = field(default_factory=Counter)
+    broken_rows: int = 0
     pages: int = 0
     changes: int = 0
     outdated: int = 0
@@ -118,6 +120,10 @@ class Watched:
         return self.by_row.get((sku, warehouse), [])
 
 
+def told_before(_item: BrokenKey, _places: list[int]) -> None:
+    """Nobody need be told of a broken key."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What a comparison looks at.
@@ -126,6 +132,7 @@ class Scope:
     missing: whether absence may be believed. recompute: levels are made anew from their parts.
     watched: open row failures, to be closed when what they are about reads well again.
     stock_lists: warehouse -> list, as rows are read today. alike: SKU -> another that looks alike.
+    repeated: whether it is the content of the last snapshot once more, which proves no absence.
     as_of: the pull whose rejected rows these are, mended. restates: also what is stated unchanged
     gets the number of the pull, so that rows mended later do not undo it. on_broken: is told of
     each key that cannot be applied, and where its rows stand.
@@ -140,9 +147,10 @@ class Scope:
     watched: Watched
     stock_lists: Mapping[str, int] = field(default_factory=dict)
     alike: Mapping[str, str] = field(default_factory=dict)
+    repeated: bool = False
     as_of: int | None = None
     restates: bool = False
-    on_broken: Callable[[BrokenKey, list[int]], None] = lambda _item, _places: None
+    on_broken: Callable[[BrokenKey, list[int]], None] = told_before
 
     def takes(self, level: Level) -> bool:
         """Whether a key that another source owns passes to this one as soon as it states it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from worker.ledger import failures, pulls, sources
 from worker.ledger.failures import NewFailure
 from worker.model import FailureKind, PullStatus
+from worker.planning.duration import duration
 from worker.planning.guard import expired
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def expire(connection: Connection, source: Source, plan: SourcePlan, *, now: flo
     held = _held(connection, source)
     if held is None or not expired(held.started_at, now=now, guard=plan.guard):
         return False
-    reason = f"nobody decided within {plan.guard.expires / 3600:g} h; it is read again"
+    reason = f"nobody decided within {duration(plan.guard.expires)}; it is read again"
     _drop(connection, held, reason, now)
     failures.record(connection, [_alarm(held, plan, reason)], now=now)
     return True

@@ -64,8 +64,10 @@ class KeyJudge:
         elif not broken and statement.said:
             self._found.good_again.update(self._scope.watched.by_key.get(key, ()))
         for item in broken:
+            places = _places(stated, item.warehouse)
             self._keep_broken(item)
-            self._scope.on_broken(item, _places(stated, item.warehouse))
+            self._found.broken_rows += len(places)
+            self._scope.on_broken(item, places)
         if statement.missing:
             self._found.per_list[key.stock_list]["missing"] += 1
         return list(self._rows(key, planned, level, stated))

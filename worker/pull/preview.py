@@ -92,6 +92,7 @@ def _of(turn: Turn, source: Source, offer: Offer) -> Preview:
             source=source,
             on_chunk=lambda rows: turn.on_progress(offer.label, rows),
             stage=largest.add,
+            unstage=largest.forget,
             as_of=as_of,
         ).weigh(offer)
     except SourceUnreadable as error:
@@ -115,6 +116,10 @@ class _Largest:
         """Look at a page of rows."""
         moved = (row for row in rows if row.before != row.after)
         self._kept = heapq.nlargest(self._count, [*self._kept, *moved], key=_size)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._kept = []
 
     def rows(self) -> list[PullRow]:
         """The largest, one per level."""

@@ -185,6 +185,9 @@ class _Puller:
         def stage(rows: list[PullRow]) -> None:
             self._lease.write(lambda connection: pulls.stage(connection, pull_id, rows))
 
+        def unstage() -> None:
+            self._lease.write(lambda connection: pulls.forget_rows(connection, pull_id))
+
         with Aside() as aside:
             weighed = Scale(
                 ledger=self._ledger,
@@ -192,6 +195,7 @@ class _Puller:
                 source=source,
                 on_chunk=lambda rows: self._progress(offer, rows),
                 stage=stage,
+                unstage=unstage,
                 aside=aside,
                 as_of=as_of,
             ).weigh(offer)

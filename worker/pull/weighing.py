@@ -15,7 +15,7 @@ from worker.model import FailureKind, Lookalikes
 from worker.planning.guard import Weighed, reasons_to_hold
 from worker.pull.carrying import carried
 from worker.pull.comparing import Comparer
-from worker.pull.comparison import Comparison, Scope, Watched
+from worker.pull.comparison import Comparison, Scope, Watched, told_before
 from worker.pull.reading import Reading, read_offer
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Weighing:
 class Scale:
     """What weighing works with. It writes nothing itself.
 
-    on_chunk: called with the rows read so far; stage: with every page of what would change.
+    on_chunk: called with the rows read so far; stage: with every page of what would change;
+    unstage: where all of that is void, before it is staged anew.
     aside: notes what is rejected. as_of: the pull whose rejected rows come back mended.
     """
 
@@ -58,6 +59,7 @@ class Scale:
     source: Source
     on_chunk: Callable[[int], None]
     stage: Callable[[list[PullRow]], None]
+    unstage: Callable[[], None]
     aside: Aside | None = None
     as_of: int | None = None
 
@@ -80,11 +82,18 @@ class Scale:
             if scope.recompute:
                 for page in carried(self.ledger, self.source.id, scope.list_of):
                     scratch.add(map(line_of, page))
-            comparer = Comparer(self.ledger, scope, lambda _page, rows: self.stage(rows))
-            found = comparer.walk(scratch)
+            found = self._walk(scratch, scope)
+            if any(of["missing"] for of in found.per_list.values()) and not _few_rejected(
+                reading.rejects.total + found.broken_rows, reading, self.plan
+            ):
+                self.unstage()
+                found = self._walk(scratch, replace(scope, missing=False, on_broken=told_before))
         counts = self._counts(reading, found)
         reasons = self._reasons(offer, counts, found)
         return Weighing(reading=reading, found=found, counts=counts, reasons=reasons)
+
+    def _walk(self, scratch: Scratch, scope: Scope) -> Comparison:
+        return Comparer(self.ledger, scope, lambda _page, rows: self.stage(rows)).walk(scratch)
 
     def _stock_lists(self) -> dict[str, int]:
         with self.ledger.read() as connection:
@@ -108,6 +117,7 @@ class Scale:
             recompute = new_rules or self._revives(connection)
             owners = frozenset(other.id for other in sources.every(connection))
             rejected = pulls.ever_rejected(connection, self.source.id)
+            repeated = _repeats(connection, self.source, offer)
             watched = failures.open_ones(
                 connection, source=self.plan.name, kind=FailureKind.ROW, limit=_WATCHED
             )
@@ -117,6 +127,7 @@ class Scale:
             owners=owners,
             everything=snapshot or recompute,
             missing=snapshot and _absence_counts(reading, self.plan),
+            repeated=repeated,
             recompute=recompute,
             watched=Watched.of(watched),
             stock_lists=stock_lists,
@@ -165,5 +176,15 @@ def _may_be_mended(offer: Offer) -> bool:
 def _absence_counts(reading: Reading, plan: SourcePlan) -> bool:
     """Whether what a snapshot lacks is gone; not so where too much of it could not be read."""
     rejects = reading.rejects
-    few = rejects.total <= plan.rules.max_reject_ratio * reading.rows
-    return few and not rejects.unreadable_key
+    return _few_rejected(rejects.total, reading, plan) and not rejects.unreadable_key
+
+
+def _few_rejected(count: int, reading: Reading, plan: SourcePlan) -> bool:
+    return count <= plan.rules.max_reject_ratio * reading.rows
+
+
+def _repeats(connection: Connection, source: Source, offer: Offer) -> bool:
+    """Whether the content of the last snapshot is read once more; only files can tell."""
+    content = offer.position.get("sha256")
+    last = pulls.numbered(connection, source.snapshot_pull_id or 0)
+    return content is not None and last is not None and last.position.get("sha256") == content
