@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from worker.model import ConfirmState, LevelState, PullStatus, Rank, TargetState
+from worker.model import UNREAD, ConfirmState, LevelState, PullStatus, Rank, TargetState
 from worker.planning import limiter
 from worker.planning.levels import state_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from worker.ledger.batches import Line
     from worker.ledger.confirmations import Confirmation
     from worker.ledger.events import Event
-    from worker.ledger.explain import Change, Known
+    from worker.ledger.explain import Change, Known, Stated
     from worker.ledger.failures import Failure
     from worker.planning.levels import Level
 
@@ -55,6 +55,32 @@ def sentence(known: Known, level: Level, *, when: When) -> str:
     words = f"stock list {level.stock_list}: Omnitron should show {_value(shown)}"
     origin = _pin(known, level, when) if level.pinned else _origin(known, level)
     return f"{words} ({origin}); {_has(level, when)}; {_next(known, level, when)}"
+
+
+def unmade(known: Known) -> list[str]:
+    """A sentence for each stock list of which something is stated, but no level made so far."""
+    made = {level.stock_list for level in known.levels}
+    lists = sorted({part.stock_list for part in known.parts if not part.gone} - made)
+    why = "; ".join(
+        f"{failure.message} (failure {failure.id})"
+        for failure in known.failures
+        if failure.closed_at is None
+    )
+    return [
+        f"stock list {number}: nothing is sent yet, for not all of it can be applied:"
+        f" {_said(_of_list(known.parts, number))}; {why or 'see: stocksync failures'}"
+        for number in lists
+    ]
+
+
+def _said(parts: Iterable[Stated]) -> str:
+    """What a source says, part by part."""
+    return " + ".join(
+        ("something unreadable" if part.quantity == UNREAD else part.quantity)
+        + (f" in {part.warehouse}" if part.warehouse else "")
+        for part in parts
+        if not part.gone
+    )
 
 
 def seen_sentence(row: Confirmation, *, when: When) -> str:
@@ -120,10 +146,7 @@ def _origin(known: Known, level: Level) -> str:
     ]
     if not parts:
         return f"source {source}, pull {level.pull_id}"
-    said = " + ".join(
-        f"{part.quantity}{f' in {part.warehouse}' if part.warehouse else ''}" for part in parts
-    )
-    return f"source {source} says {said}, changed by pull {level.pull_id}"
+    return f"source {source} says {_said(parts)}, changed by pull {level.pull_id}"
 
 
 def _has(level: Level, when: When) -> str:
@@ -258,12 +281,14 @@ def _of_change(change: Change) -> Happening:
     said = f"says {change.quantity}" if change.quantity is not None else "rules changed"
     if change.change in {"gone", "park", "absent"}:
         said = "no longer states it"
+    elif change.change == "unread":
+        said = "says something unreadable"
     warehouse = f" for {change.warehouse}" if change.warehouse else ""
     before = "new" if change.before is None else str(change.before)
     held = ", held: not applied" if change.status == PullStatus.HELD else ""
     text = (
         f"pull {change.pull_id}: {change.source} {said}{warehouse} ({place});"
-        f" {before} → {change.after}{held}"
+        f" {before} → {'nothing yet' if change.after is None else change.after}{held}"
     )
     return Happening(change.at, "pull", change.stock_list, text)
 

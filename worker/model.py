@@ -42,6 +42,10 @@ class Said(NamedTuple):
     extra: str | None = None
 
 
+UNREAD = "?"
+"""The quantity of a part that its source has stated, but never yet so that it could be read."""
+
+
 class Rank(enum.IntEnum):
     """The order in which levels are sent."""
 
@@ -415,11 +419,13 @@ class PullCounts:
 
     passing: levels that only sink, and not to zero, so that they may go while the rest is held.
     skipped: rows passed over because the configuration says so; not among those read.
+    incomplete: levels that wait, since not all that is stated of them could be read.
     """
 
     read: int = 0
     skipped: int = 0
     rejected: int = 0
+    incomplete: int = 0
     foreign: int = 0
     passing: int = 0
     lists: dict[int, ListCounts] = field(default_factory=dict)

@@ -123,11 +123,14 @@ def _sentence(
 
 
 def _document(known: Known, history: list[Happening], window: _Window) -> dict[str, Any]:
+    from worker.explaining import unmade
+
     return {
         "sku": known.sku,
         "at": rfc3339(window.at or known.at),
         "since": rfc3339(window.since),
         "levels": [_level(known, level, window) for level in known.levels],
+        "unmade": unmade(known),
         "history": [
             {
                 "at": rfc3339(each.at),
@@ -215,7 +218,7 @@ def _override(known: Known, level: Level) -> dict[str, Any] | None:
 
 
 def _shown(session: Session, known: Known, history: list[Happening], window: _Window) -> None:
-    from worker.explaining import seen_sentence
+    from worker.explaining import seen_sentence, unmade
 
     out, when = session.out, session.local
     for level in known.levels:
@@ -224,7 +227,9 @@ def _shown(session: Session, known: Known, history: list[Happening], window: _Wi
         rows = [row for row in known.confirmations if row.stock_list == level.stock_list]
         for row in rows if window.at is None else ():
             out.print(f"  {seen_sentence(row, when=when)}")
-    if not known.levels:
+    for text in unmade(known):
+        out.print(printable(f"{known.sku}, {text}."))
+    if not known.levels and not unmade(known):
         out.print(printable(f"{known.sku}: no level yet, since no row of it could be applied."))
     if window.at is None:
         out.print(_parts(session, known))

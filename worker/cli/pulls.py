@@ -166,6 +166,7 @@ def _plan(
         "lists": [{"stock_list": number, **asdict(counts)} for number, counts in lists],
         "skipped": pull.counts.skipped,
         "foreign": pull.counts.foreign,
+        "incomplete": pull.counts.incomplete,
         "let_through": pull.counts.passing if pull.status == "held" and pull.pages_applied else 0,
         "largest_changes": [change._asdict() for change in largest],
         "going_to_zero": [change._asdict() for change in zeroed],
@@ -228,6 +229,8 @@ def _show(session: Session, shown: dict[str, Any]) -> None:
         session.out.print(
             f"{shown['let_through']} of them only sink, and were let through meanwhile"
         )
+    if shown["incomplete"]:
+        session.out.print(f"{shown['incomplete']} levels wait until all of their rows can be read")
     if shown["foreign"]:
         session.out.print(f"{shown['foreign']} keys of other sources are not applied")
     _show_lists(session, shown["lists"])

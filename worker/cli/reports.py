@@ -57,6 +57,7 @@ def of_pull(pull: PullReport) -> dict[str, Any]:
         "changed": pull.changed,
         "rejected": pull.rejected,
         "missing": pull.missing,
+        "incomplete": pull.incomplete,
         "id": pull.pull_id,
         "label": pull.label,
         "reason": pull.reason,
@@ -129,6 +130,11 @@ def pull_remarks(pull: PullReport) -> list[str]:
         lines.append(f"{what}: {pull.reason}")
     if pull.rejected:
         lines.append(f"{what}: {pull.rejected} rejected; see: stocksync failures")
+    if pull.incomplete:
+        lines.append(
+            f"{what}: {pull.incomplete} levels wait until all of their rows can be read: neither"
+            " sent for the first time nor raised"
+        )
     return lines
 
 

@@ -98,7 +98,7 @@ class Known:
     @property
     def empty(self) -> bool:
         """Whether nothing at all is known of it."""
-        return not (self.levels or self.changes or self.failures or self.lines)
+        return not (self.levels or self.parts or self.changes or self.failures or self.lines)
 
 
 def known(

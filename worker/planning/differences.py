@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from worker.model import Missing, Said, Value
+from worker.model import UNREAD, Missing, Said, Value
 from worker.planning.rules import Broken, level_value
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Statement:
     """What a pull states of one key, per warehouse.
 
-    said: good rows. present: warehouses whose row was rejected; they are not gone.
+    said: good rows. present: warehouses whose row was rejected; they are not gone. unread: those of
+    them of which nothing was ever read.
     missing: warehouses that a trusted snapshot lacks, with how often in a row before this time.
     moved: warehouses that count for another stock list by today's rules.
     """
@@ -27,11 +28,12 @@ class Statement:
     present: frozenset[str] = frozenset()
     missing: Mapping[str, int] = field(default_factory=dict)
     moved: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartChange:
-    """One part as it will be; change: ``part``, ``gone``, ``park`` or ``absent``."""
+    """One part as it will be; change: ``part``, ``gone``, ``park``, ``absent`` or ``unread``."""
 
     change: str
     warehouse: str
@@ -40,11 +42,17 @@ class PartChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPlan:
-    """What would become of one key; value None: the level stays as it is."""
+    """What would become of one key; value None: the level stays as it is.
+
+    incomplete: something is stated of it that could not be read yet, and is not in the value.
+    gone: nothing is stated of it any more.
+    """
 
     parts: tuple[PartChange, ...] = ()
     value: Value | None = None
     broken: Broken | None = None
+    incomplete: bool = False
+    gone: bool = False
 
 
 def plan_key(
@@ -65,32 +73,36 @@ def plan_key(
         for warehouse, said in statement.said.items()
         if known.get(warehouse) != said
     ]
+    changes += [
+        PartChange(change="unread", warehouse=warehouse, said=Said(UNREAD))
+        for warehouse in sorted(statement.unread - known.keys())
+    ]
     changes += [_gone(warehouse, known[warehouse]) for warehouse in sorted(statement.moved)]
     changes += _missing(statement, known, rules.missing, absences)
     after = {**known, **{c.warehouse: c.said for c in changes if c.change != "absent"}}
-    if not after:
+    read = {name: said for name, said in sorted(after.items()) if said.quantity != UNREAD}
+    if not read:
         return KeyPlan(parts=tuple(changes))
     leaving = {change.warehouse for change in changes if change.change in {"gone", "park"}}
-    value = level_value(
-        [after[name] for name in sorted(after)],
-        rules=rules,
-        units=units,
-        gone=all(name in leaving and said.quantity == "0" for name, said in after.items()),
-    )
+    gone = all(name in leaving and said.quantity == "0" for name, said in read.items())
+    value = level_value(list(read.values()), rules=rules, units=units, gone=gone)
     if isinstance(value, Broken):
         return KeyPlan(parts=tuple(changes), broken=value)
-    return KeyPlan(parts=tuple(changes), value=value)
+    incomplete = len(read) < len(after)
+    return KeyPlan(parts=tuple(changes), value=value, incomplete=incomplete, gone=gone)
 
 
 def _missing(
     statement: Statement, known: Mapping[str, Said], policy: Missing, absences: int
 ) -> list[PartChange]:
-    if policy is Missing.KEEP:
-        return []
     changes = []
     for warehouse, before in statement.missing.items():
         said = known[warehouse]
-        if before + 1 < absences:
+        if said.quantity == UNREAD:  # nothing of it was ever applied
+            changes.append(_gone(warehouse, said))
+        elif policy is Missing.KEEP:
+            continue
+        elif before + 1 < absences:
             changes.append(PartChange(change="absent", warehouse=warehouse, said=said))
         elif policy is Missing.ZERO:
             changes.append(_gone(warehouse, said))

@@ -186,6 +186,14 @@ def sinks(level: Level, value: Value) -> bool:
     return 0 < value.stock < level.stock and value.unit_type == level.unit_type
 
 
+def rises(level: Level | None, value: Value) -> bool:
+    """Whether a value raises a level, against what it was if it went to zero unread."""
+    if level is None:
+        return value.stock > 0
+    before = (level.vetted_stock or 0) if level.zeroed else level.stock
+    return value.stock > before
+
+
 def resent(level: Level, *, now: float) -> Level:
     """Repair or re-send: the same value must go again."""
     return _raised(level, now=now, backfill=False)

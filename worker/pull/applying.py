@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from worker.ledger import failures, levels, parts, pulls, sources
 from worker.ledger.failures import NewFailure, identity_of
 from worker.ledger.parts import Part
-from worker.model import FailureKind, Key, PullStatus, Rank, Said
-from worker.planning.levels import MISSING_IN_SOURCE, created, parked, sinks, stated
+from worker.model import UNREAD, FailureKind, Key, PullStatus, Rank, Said
+from worker.planning.levels import MISSING_IN_SOURCE, created, parked, rises, sinks, stated
 from worker.planning.rules import Broken, level_value
 from worker.pull.reviving import ZEROED
 
@@ -135,13 +135,14 @@ class Applier:
         now: float,
     ) -> None:
         stated_parts = parts.by_keys(connection, self.pull.source_id, keys)
-        to_park = {Key(r.stock_list or 0, r.sku or "") for r in rows if r.change == "park"}
+        to_park = {_key(row) for row in rows if row.change == "park"}
+        made = {_key(row) for row in rows if row.after is not None}
         changed, missing, appeared = [], [], []
         self._take_over(connection, [there[key] for key in keys if key in there])
         for key in sorted(keys):
-            value = self._value(stated_parts.get(key, []))
             level = there.get(key)
-            if isinstance(value, Broken):
+            value = self._value(stated_parts.get(key, []), level)
+            if value is None or (level is None and key not in made):
                 continue  # told when the pull was weighed; its level stays as it is
             after = self._after(level, key, value, now)
             if key in to_park:
@@ -173,16 +174,22 @@ class Applier:
             if key in there and there[key].park_reason not in {None, "unknown_product"}
         ]
 
-    def _value(self, of_key: list[Part]) -> Value | Broken:
+    def _value(self, of_key: list[Part], level: Level | None) -> Value | None:
         """As the pull was weighed: what was gone before it counts no more."""
         there = [part for part in of_key if not part.gone or part.pull_id == self.pull.id]
         counted = sorted(there or of_key, key=lambda part: part.warehouse)
-        return level_value(
-            [part.said for part in counted],
+        read = [part for part in counted if part.quantity != UNREAD]
+        if not read:
+            return None
+        value = level_value(
+            [part.said for part in read],
             rules=self.plan.rules,
             units=self.plan.units,
-            gone=all(part.gone and part.quantity == "0" for part in counted),
+            gone=all(part.gone and part.quantity == "0" for part in read),
         )
+        if isinstance(value, Broken) or (len(read) < len(counted) and rises(level, value)):
+            return None
+        return value
 
     def _after(self, level: Level | None, key: Key, value: Value, now: float) -> Level:
         number, source_id = self.pull.id, self.pull.source_id
@@ -230,7 +237,9 @@ def _key(row: PullRow) -> Key:
 
 
 def _part_after(row: PullRow, before: Part | None, pull_id: int) -> Part:
-    content = Said(row.quantity or "0", row.unit or "", row.sold, row.extra)
+    content = Said(
+        "0" if row.quantity is None else row.quantity, row.unit or "", row.sold, row.extra
+    )
     absent = row.change == "absent"
     return Part(
         stock_list=row.stock_list or 0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from worker.ledger import parts
-from worker.model import PAGE_ROWS
+from worker.model import PAGE_ROWS, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def carried(
             return
         after = page[-1][:3]
         yield [
-            (target, *row[1:], CARRIED)
+            (target, row[1], row[2], None if row[3] == UNREAD else row[3], *row[4:], CARRIED)
             for row in page
             if (target := list_of(row[2])) is not None and target != row[0]
         ]

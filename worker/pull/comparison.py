@@ -23,6 +23,8 @@ OF_LEVELS = frozenset({"fraction", "too_large", "mixed_units", "unknown_unit"})
 NAMED = 5
 """So many keys of another owner are named as examples."""
 
+_AWAITED = 20_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenKey:
@@ -46,7 +48,8 @@ class Comparison:
     source; drift: what the guard must add to the changed levels because of those that were let
     through while an earlier pull was held; passing: levels that sink without reaching zero;
     changes: staged rows that change something; outdated: mended rows that a later pull has stated;
-    broken_rows: rows of the keys that could not be made a level.
+    broken_rows: rows of the keys that could not be made a level; incomplete: levels that wait, for
+    not all that is stated of them could be read; awaited: their SKUs, the first of them.
     """
 
     per_list: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -58,6 +61,8 @@ class Comparison:
     broken: list[BrokenKey] = field(default_factory=list)
     broken_counts: Counter[str] = field(default_factory=Counter)
     broken_rows: int = 0
+    incomplete: int = 0
+    awaited: set[str] = field(default_factory=set)
     pages: int = 0
     changes: int = 0
     outdated: int = 0
@@ -68,6 +73,12 @@ class Comparison:
         self.foreign_counts[level.source_id] += 1
         if len(self.foreign[level.source_id]) < NAMED:
             self.foreign[level.source_id].append(level.key)
+
+    def note_incomplete(self, sku: str) -> None:
+        """Count a level that waits for what could not be read."""
+        self.incomplete += 1
+        if len(self.awaited) < _AWAITED:
+            self.awaited.add(sku)
 
     def counts(self, *, read: int, rejected: int, known: Mapping[int, int]) -> PullCounts:
         """The counts as they are kept with the pull."""
@@ -84,6 +95,7 @@ class Comparison:
             rejected=rejected + self.broken_counts.total(),
             foreign=self.foreign_counts.total(),
             passing=self.passing,
+            incomplete=self.incomplete,
             lists=lists,
         )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from worker.ledger.pulls import PullRow
 from worker.model import Said
 from worker.planning.differences import Statement, plan_key
-from worker.planning.levels import sinks
+from worker.planning.levels import rises, sinks
 from worker.planning.rules import Broken, resolve
 from worker.pull.carrying import CARRIED
 from worker.pull.comparison import BrokenKey
@@ -52,12 +52,7 @@ class KeyJudge:
             if not self._scope.takes(level):
                 self._found.note_foreign(level)
                 return []
-        planned = self._planned(statement, known)
-        if level is not None and planned.value is not None and self._rests_at_zero(level):
-            planned = replace(planned, value=planned.value._replace(stock=0))
-        twin = self._scope.alike.get(key.sku)
-        if twin is not None and _rises(level, planned):
-            planned = replace(planned, broken=_lookalike(key, twin), parts=())
+        planned = self._weighed(key, self._planned(statement, known), level, statement)
         if planned.broken is not None:
             broken = [replace(_at(key, stated, planned.broken), warehouse="")]
             planned = replace(planned, value=None)
@@ -72,6 +67,21 @@ class KeyJudge:
             self._found.per_list[key.stock_list]["missing"] += 1
         return list(self._rows(key, planned, level, stated))
 
+    def _weighed(
+        self, key: Key, planned: KeyPlan, level: Level | None, statement: Statement
+    ) -> KeyPlan:
+        """The plan, less what must not become of the level yet."""
+        if level is not None and planned.value is not None and self._rests_at_zero(level):
+            planned = replace(planned, value=planned.value._replace(stock=0))
+        twin = self._scope.alike.get(key.sku)
+        if twin is not None and _rises(level, planned):
+            return replace(planned, broken=_lookalike(key, twin), parts=())
+        if self._waits(key, planned, level, statement):
+            self._found.note_incomplete(key.sku)
+            return replace(planned, value=None)
+        never_there = level is None and planned.gone
+        return replace(planned, value=None) if never_there else planned
+
     def _planned(self, statement: Statement, known: list[Row]) -> KeyPlan:
         plan = self._scope.plan
         return plan_key(
@@ -81,6 +91,21 @@ class KeyJudge:
             units=plan.units,
             absences=plan.absences,
         )
+
+    def _waits(self, key: Key, planned: KeyPlan, level: Level | None, statement: Statement) -> bool:
+        """Whether a level must wait until all that is stated of it can be read.
+
+        It is not made of a part of it, and it is not raised; but it sinks.
+        """
+        if planned.value is None or planned.gone:
+            return False
+        if level is None:
+            mapped = (self._is_mapped(key, name) for name in statement.present)
+            return planned.incomplete or not all(mapped)
+        return planned.incomplete and rises(level, planned.value)
+
+    def _is_mapped(self, key: Key, warehouse: str) -> bool:
+        return self._scope.list_of(warehouse) == key.stock_list
 
     def _rests_at_zero(self, level: Level) -> bool:
         """Whether it waits for the word of the source itself, which mended rows are not."""
@@ -115,7 +140,14 @@ class KeyJudge:
             if self._scope.missing
             else {}
         )
-        return Statement(said=said, present=present, missing=missing, moved=moved), broken
+        unread = present if self._scope.plan.stock_list is None else frozenset()
+        return Statement(
+            said=said,
+            present=present,
+            missing=missing,
+            moved=moved,
+            unread=frozenset(name for name in unread if self._is_mapped(key, name)),
+        ), broken
 
     def _resolved(
         self, key: Key, stated: list[Row], known: set[str]
@@ -189,10 +221,6 @@ class KeyJudge:
         return after
 
 
-def _before(level: Level) -> int:
-    return (level.vetted_stock or 0) if level.zeroed else level.stock
-
-
 def _fresh(group: list[Row], *, known: bool) -> list[Row]:
     """The rows that were read; what was carried here counts where nothing else is known."""
     read = [row for row in group if row[7] != CARRIED]
@@ -200,9 +228,7 @@ def _fresh(group: list[Row], *, known: bool) -> list[Row]:
 
 
 def _rises(level: Level | None, planned: KeyPlan) -> bool:
-    if planned.value is None:
-        return False
-    return planned.value.stock > (0 if level is None else _before(level))
+    return planned.value is not None and rises(level, planned.value)
 
 
 def _places(stated: list[Row], warehouse: str) -> list[int]:

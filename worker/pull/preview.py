@@ -156,6 +156,7 @@ def _report(turn: Turn, offer: Offer, weighed: Weighing) -> PullReport:
         changed=sum(of.changed + of.created for of in lists),
         rejected=weighed.counts.rejected,
         missing=sum(of.missing for of in lists),
+        incomplete=weighed.counts.incomplete,
         eased=weighed.counts.passing if weighed.reasons and eases else 0,
         reason="; ".join(weighed.reasons) or None,
     )

@@ -131,7 +131,7 @@ def _statements(
     """The hot loop: one line a row, and no call for a row that is good."""
     fixed, units = plan.stock_list, plan.units
     judge_sign = plan.rules.negative is Negative.REJECT
-    unfit = _unfit(rows)
+    unfit, every = _unfit(rows), sorted(set(stock_lists.values()))
     statements: list[str] = []
     keep = statements.append
     for row in rows:
@@ -139,11 +139,13 @@ def _statements(
         if unfit and (warehouse in unfit or unit in unfit):
             rejects.add(_control_signs(row))
             rejects.unreadable_key = True
+            statements += _present(every if fixed is None else [fixed], sku, "", place)
             continue
         stock_list = fixed if fixed is not None else stock_lists.get(warehouse)
         if stock_list is None:
             rejects.add(_unknown_warehouse(row))
             rejects.unreadable_key = True
+            statements += _present(every, sku, warehouse, place)
             continue
         if (unit and unit not in units) or (judge_sign and quantity[0] == "-"):
             broken = judge(Said(quantity, unit), rules=plan.rules, units=units)
@@ -170,10 +172,20 @@ def _marker(
     rejects.add(reject)
     warehouse = reject.warehouse or ""
     stock_list = plan.stock_list or stock_lists.get(warehouse)
-    if reject.sku is None or stock_list is None or not is_fit(warehouse):
+    if reject.sku is None:
         rejects.unreadable_key = True
         return []
-    return [line_of((stock_list, reject.sku, warehouse, None, "", None, None, reject.place))]
+    if stock_list is not None and is_fit(warehouse):
+        return _present([stock_list], reject.sku, warehouse, reject.place)
+    rejects.unreadable_key = True
+    lists = sorted(set(stock_lists.values())) if plan.stock_list is None else [plan.stock_list]
+    return _present(lists, reject.sku, warehouse, reject.place)
+
+
+def _present(lists: Sequence[int], sku: str, warehouse: str, place: int) -> list[str]:
+    """A row that is there and could not be read; of a warehouse without a list, in every list."""
+    name = warehouse if is_fit(warehouse) else ""
+    return [line_of((number, sku, name, None, "", None, None, place)) for number in lists]
 
 
 def _control_signs(row: Row) -> Reject:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from worker.ledger.failures import NewFailure, identity_of
 from worker.model import FailureKind
+from worker.pull.comparison import OF_LEVELS
 from worker.pull.reading import KEPT_PER_REASON, raw_identity
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def reject_failures(
 ) -> list[NewFailure]:
     """A failure per rejected row; one with a count for a reason that over 1,000 rows share."""
     kept, rows = reading.rejects.kept, reading.rejects.counts
-    return [
+    failures = [
         *(_of_row(source, offer, pull_id, r) for r in kept if rows[r.reason] <= KEPT_PER_REASON),
         *(
             _of_crowd(source, offer, pull_id, first, rows[first.reason])
@@ -32,6 +33,18 @@ def reject_failures(
         ),
         *_of_keys(source, offer, pull_id, found),
     ]
+    return [_with_effect(failure, found) for failure in failures]
+
+
+def _with_effect(failure: NewFailure, found: Comparison) -> NewFailure:
+    """Say what waits for this row to be readable."""
+    if failure.sku in found.awaited and failure.reason not in OF_LEVELS:
+        effect = f"{failure.sku} is neither sent for the first time nor raised until it can be read"
+    elif failure.sku is None and failure.occurrences > 1 and found.incomplete:
+        effect = f"{found.incomplete} levels wait until all of their rows can be read"
+    else:
+        return failure
+    return replace(failure, message=f"{failure.message}; {effect}")
 
 
 def _of_keys(source: str, offer: Offer, pull_id: int, found: Comparison) -> Iterator[NewFailure]:

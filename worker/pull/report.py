@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class PullReport:
     """How one pull ended, for the caller; error: what a person should read.
 
-    eased: levels that were let through although the pull is held.
+    eased: levels that were let through although the pull is held; incomplete: levels that wait,
+    since not all that is stated of them could be read.
     """
 
     source: str
@@ -34,6 +35,7 @@ class PullReport:
     rejected: int = 0
     missing: int = 0
     eased: int = 0
+    incomplete: int = 0
     reason: str | None = None
     error: ConnectorError | None = None
 

@@ -588,6 +588,7 @@ class _Puller:
             changed=_changed(counts),
             rejected=counts.rejected,
             missing=sum(of.missing for of in counts.lists.values()),
+            incomplete=counts.incomplete,
         )
 
     def _bare_report(
