@@ -9,15 +9,27 @@ from urllib.parse import urlsplit
 
 from config.settings import CsvSource, reads_warehouses
 from worker.model import ChannelPlan, Guard, Rules, SkuRule, SourcePlan, TargetPlan
+from worker.planning.fingerprints import Fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from config.settings import Channel, Settings, Source
 
-ROW_TO_LEVEL = (
-    "format", "columns", "skip_rows_where",
-    "query", "full_query", "units", "sku_rules", "rules", "stock_list",
-)  # fmt: skip
-"""The keys of a source that decide how a row becomes a level, beside `missing`."""
+PART_TO_LEVEL = {
+    "units": True,
+    "stock_list": True,
+    "rules": {"rounding", "buffer", "minimum", "maximum"},
+}
+"""The keys of a source that decide how the parts of a key, as they were read, become a level."""
+
+ROW_TO_PART = {
+    "format": True, "columns": True, "skip_rows_where": True, "query": True, "full_query": True,
+    "units": True, "missing": True,
+    "rules": {"negative", "duplicates", "lookalikes", "max_reject_ratio"},
+}  # fmt: skip
+"""Those that decide what of a row becomes a part, and what is made of a row that is not there."""
 
 
 def source_plan(settings: Settings, source: Source) -> SourcePlan:
@@ -73,17 +85,26 @@ def instance(settings: Settings) -> str:
 
 
 def fingerprint(settings: Settings, source: Source) -> str:
-    """Sum up everything that decides how a row becomes a level, as 64 hexadecimal digits.
+    """Sum up everything that decides how a row becomes a level (`worker.planning.fingerprints`).
 
     The stock lists count only for a source whose rows name a warehouse.
     """
+    lists = {"stock_lists": settings.stock_lists} if reads_warehouses(source) else {}
+    return str(
+        Fingerprint(
+            reading=_digest(source, ROW_TO_PART, **lists),
+            skus=_digest(source, {"sku_rules": True}),
+            levels=_digest(source, PART_TO_LEVEL, **lists),
+        )
+    )
+
+
+def _digest(source: Source, included: Mapping[str, Any], **more: object) -> str:
     # without defaults, so that a new key of a later version leaves old fingerprints alone
-    included = {*ROW_TO_LEVEL, "missing"}
     said = source.model_dump(mode="json", include=included, exclude_defaults=True)
-    if reads_warehouses(source):
-        said["stock_lists"] = settings.stock_lists
-    text = json.dumps(said, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    told = {key: value for key, value in {**said, **more}.items() if value != {}}
+    text = json.dumps(told, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _rules(source: Source) -> Rules:

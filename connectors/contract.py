@@ -22,6 +22,7 @@ Position = Mapping[str, Any]
 """Which offer this is (file and hash, cursor range); JSON, kept with the pull, for `settle`.
 
 ``sha256``, where there is one, is of the whole content: two offers that share it say the same.
+Empty is that of a pull for which nothing was read of the source.
 """
 
 

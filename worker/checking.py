@@ -24,7 +24,6 @@ from worker.errors import (
 )
 from worker.ledger import database, migrating
 from worker.ledger.status import standing
-from worker.model import SourceState
 from worker.planning.standing import concerns
 
 if TYPE_CHECKING:
@@ -334,13 +333,12 @@ def _state(service: Service) -> Iterable[Finding]:
 def _new_rules(found: Standing) -> Iterator[Finding]:
     """They heal by themselves, and may hold a pull."""
     for source in found.sources:
-        if source.state is SourceState.RULES_CHANGED:
+        for message, remedy in source.new_rules:
             yield Finding(
                 subject=f"source {source.name}",
                 level=WARNING,
-                message="its rules are not those of its last pull, and the next one puts them to"
-                " every level",
-                remedy=f"see what that changes: stocksync pull {source.name} --dry-run",
+                message=message,
+                remedy=remedy.replace("NAME", source.name),
             )
 
 

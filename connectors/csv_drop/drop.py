@@ -347,8 +347,10 @@ class CsvDrop:
         ]
 
     def _held(self, position: Position) -> Version | None:
-        """The version of a held pull; None: a mended file, which is older than all snapshots."""
-        return None if position.get("mended") else from_position(position, self._ordering)
+        """The version of a held pull; None: no file, or a mended one; all snapshots are newer."""
+        if not position or position.get("mended"):
+            return None
+        return from_position(position, self._ordering)
 
     def _put_away(self, name: str, stamp: Stamp, *, failed: bool, reason: str = "") -> None:
         """Move a file, or delete it where that is configured and it did not fail."""

@@ -15,6 +15,7 @@ from connectors.sql_erp import CursorType, SqlErp, SqlOptions
 from tests.integration.scenes import SOURCE, register, source_of
 from worker.ledger import pulls
 from worker.model import FirstPull, Guard, Rules, SourcePlan
+from worker.planning.fingerprints import parse
 from worker.pull import Turn, approve, discard, pull_source
 
 if TYPE_CHECKING:
@@ -74,9 +75,15 @@ class Pulled:
         return report
 
     def rule(self, **changes: Any) -> None:
-        """Change the rules, and with them their fingerprint."""
+        """Change the rules, and with them their fingerprint, as if rows had to be read anew."""
         rules = replace(self.plan.rules, **changes)
         self.plan = replace(self.plan, rules=rules, fingerprint=repr(rules))
+
+    def reckon(self, **changes: Any) -> None:
+        """Change the rules by which parts become levels, and that part of the fingerprint."""
+        rules = replace(self.plan.rules, **changes)
+        now = parse(self.plan.fingerprint)._replace(levels=repr(rules))
+        self.plan = replace(self.plan, rules=rules, fingerprint=str(now))
 
     def guard(self, **changes: Any) -> None:
         self.plan = replace(self.plan, guard=replace(self.plan.guard, **changes))

@@ -9,6 +9,7 @@ import pytest
 from config.plans import channel_plan, fingerprint, source_plan, target_plan
 from tests.unit.config_files import MINIMAL, SQL, loaded
 from worker.model import ChannelPlan, Expect, FirstPull, Missing
+from worker.planning.fingerprints import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +102,37 @@ def test_what_does_not_decide_a_level_leaves_the_fingerprint(
     tmp_path: Path, change: tuple[str, str]
 ) -> None:
     assert print_of(tmp_path, MANY) == print_of(tmp_path, MANY.replace(*change))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("stock = 2", "stock = 3"), {"reading"}),
+        (("[sources.columns]", "[sources.rules]\nbuffer = 1\n[sources.columns]"), {"levels"}),
+        (
+            ("[sources.columns]", "[sources.rules]\nnegative = 'reject'\n[sources.columns]"),
+            {"reading"},
+        ),
+        (
+            ("[sources.columns]", "[sources.units]\nAD = 'qty'\n[sources.columns]"),
+            {"reading", "levels"},
+        ),
+        (
+            ("[sources.columns]", "[[sources.sku_rules]]\nadd_prefix = 'A'\n[sources.columns]"),
+            {"skus"},
+        ),
+        (("[omnitron]", "stock_lists = { IST = 1 }\n[omnitron]"), {"reading", "levels"}),
+    ],
+)
+def test_the_fingerprint_tells_what_must_be_read_anew_from_what_is_reckoned_anew(
+    tmp_path: Path, change: tuple[str, str], told: set[str]
+) -> None:
+    before, after = (
+        parse(print_of(tmp_path, MANY)),
+        parse(print_of(tmp_path, MANY.replace(*change))),
+    )
+    fields = zip(before._fields, before, after, strict=True)
+    assert {name for name, was, now in fields if was != now} == told
 
 
 def test_the_stock_lists_do_not_count_for_a_source_with_one_list(tmp_path: Path) -> None:

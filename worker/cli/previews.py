@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from worker.cli.reports import of_delivered, of_pull, pull_remarks
 from worker.cli.session import table
-from worker.ledger import status
+from worker.ledger import sources, status
 from worker.model import Delivered, PullStatus
+from worker.planning.fingerprints import consequences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from connectors.contract import Waiting
     from worker.cli.session import Session
     from worker.ledger import Ledger
+    from worker.model import SourcePlan
     from worker.pull.preview import Preview
 
 
@@ -23,6 +25,18 @@ def due_now(ledger: Ledger) -> int:
     with ledger.read() as connection:
         counts = status.level_counts(connection, now=ledger.now(connection))
     return counts.due + counts.waiting + counts.in_flight
+
+
+def rule_notes(ledger: Ledger, plan: SourcePlan) -> list[str]:
+    """What rules of a source that changed mean, where a pull has not seen to it."""
+    with ledger.read() as connection:
+        source = sources.named(connection, plan.name)
+    if source is None or source.held_pull_id is not None:
+        return []  # what is held says what they change
+    return [
+        f"{plan.name}: {message}\n  remedy: {remedy.replace('NAME', plan.name)}"
+        for message, remedy in consequences(source.fingerprint, plan.fingerprint)
+    ]
 
 
 def document(
@@ -81,10 +95,17 @@ def _of(preview: Preview) -> dict[str, Any]:
 
 
 def shown(
-    session: Session, previews: Sequence[Preview], *, due: int, waiting: Sequence[Waiting]
+    session: Session,
+    previews: Sequence[Preview],
+    *,
+    due: int,
+    waiting: Sequence[Waiting],
+    notes: Sequence[str] = (),
 ) -> None:
     """Counts and tables, one offer after the other, and what would be sent."""
     session.out.print("A dry run: nothing was written, no file was moved, nothing was sent.")
+    for note in notes:
+        session.out.print(note)
     for preview in previews:
         _shown(session, preview)
     for rest in waiting:

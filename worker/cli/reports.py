@@ -102,8 +102,12 @@ def of_looks(looks: Sequence[Confirmed]) -> dict[str, Any]:
     }
 
 
-def pulls_shown(session: Session, pulls: Sequence[PullReport]) -> None:
+def pulls_shown(
+    session: Session, pulls: Sequence[PullReport], *, notes: Sequence[str] = ()
+) -> None:
     """A table of pulls, and under it what to do about those that did not end well."""
+    for note in notes:
+        session.out.print(note)
     if not pulls:
         session.out.print("Nothing new to read.")
         return

@@ -78,7 +78,7 @@ def pull(
     if dry_run:
         return _show_previews(session, [name], full=full)
     from worker.bootstrap import actor
-    from worker.cli import reports
+    from worker.cli import previews, reports
     from worker.pull import pull_source, still_held
 
     session.stop_on_signals()
@@ -87,9 +87,10 @@ def pull(
         turn = session.service.turn(name, full=full, actor=actor())
         pulled = pull_source(replace(turn, on_progress=steps.pulled))
     pulled += still_held(session.service.ledger, name, pulled)
+    notes = previews.rule_notes(session.service.ledger, turn.plan)
     session.show(
-        {"pulls": [reports.of_pull(report) for report in pulled]},
-        lambda: reports.pulls_shown(session, pulled),
+        {"pulls": [reports.of_pull(report) for report in pulled], "notes": notes},
+        lambda: reports.pulls_shown(session, pulled, notes=notes),
     )
     return ExitCode.worst(*(report.exit_code for report in pulled))
 
@@ -155,6 +156,10 @@ def _show_previews(session: Session, names: Sequence[str], *, full: bool) -> Exi
             offers, rests = preview(turn)
             found += offers
             waiting += rests
-    document = previews.document(found, due=due, waiting=waiting)
-    session.show(document, lambda: previews.shown(session, found, due=due, waiting=waiting))
+    plans = [session.service.source(name) for name in names]
+    notes = [note for plan in plans for note in previews.rule_notes(session.service.ledger, plan)]
+    document = previews.document(found, due=due, waiting=waiting) | {"notes": notes}
+    session.show(
+        document, lambda: previews.shown(session, found, due=due, waiting=waiting, notes=notes)
+    )
     return ExitCode.worst(*(each.report.exit_code for each in found))

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from worker.ledger import bulk, channels, failures, levels, pulls, schema, sources, target
 from worker.model import ConfirmState, LevelState, SourceState
 from worker.planning import limiter
+from worker.planning.fingerprints import consequences
 from worker.planning.standing import (
     ChannelStanding,
     LevelCounts,
@@ -137,6 +138,7 @@ def _source(connection: Connection, plan: SourcePlan, now: float) -> SourceStand
         last_success_at=row.last_success_at,
         held_pull_id=row.held_pull_id,
         last_pull=None if last is None else _last_pull(last),
+        new_rules=consequences(row.fingerprint, plan.fingerprint),
     )
 
 

@@ -12,6 +12,8 @@ from worker.planning.duration import duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from worker.planning.fingerprints import Consequence
+
 LATE = 900.0
 """Seconds after which a due level says that nobody delivers, or not fast enough."""
 
@@ -37,7 +39,10 @@ class LevelCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStanding:
-    """One configured source. cursor: how far it was read, for people; moments: ledger time."""
+    """One configured source. cursor: how far it was read, for people; moments: ledger time.
+
+    new_rules: what it means that they are not those of its last pull, and what may be done.
+    """
 
     name: str
     state: SourceState
@@ -48,6 +53,7 @@ class SourceStanding:
     last_success_at: float | None = None
     held_pull_id: int | None = None
     last_pull: Mapping[str, object] | None = None
+    new_rules: Sequence[Consequence] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from worker.ledger import pulls
 from worker.model import PullStatus, WhileHeld
+from worker.planning.fingerprints import recomputes
 from worker.pull.applying import Applier
 
 if TYPE_CHECKING:
     from worker.ledger import Ledger
+    from worker.ledger.pulls import Pull
     from worker.model import SourcePlan
     from worker.pull.lease import Lease
 
@@ -24,9 +26,16 @@ def ease(ledger: Ledger, lease: Lease, plan: SourcePlan, pull_id: int | None) ->
         return 0
     with ledger.read() as connection:
         held = pulls.numbered(connection, pull_id)
-    if held is None or held.status != PullStatus.HELD or held.fingerprint != plan.fingerprint:
+    if held is None or held.status != PullStatus.HELD or _other_rules(held, plan):
         return 0
     if not held.counts.passing or held.pages_applied == held.pages:
         return 0
     Applier(ledger=ledger, lease=lease, plan=plan, pull=held, easing=True).run()
     return held.counts.passing
+
+
+def _other_rules(held: Pull, plan: SourcePlan) -> bool:
+    """Whether it was weighed by other rules than today's."""
+    if held.position:
+        return held.fingerprint != plan.fingerprint
+    return recomputes(held.fingerprint, plan.fingerprint)

@@ -12,10 +12,12 @@ from connectors.errors import ConnectorError
 from worker.errors import UsageError
 from worker.ledger import events, levels, pulls, sources
 from worker.model import PullStatus
+from worker.planning.fingerprints import recomputes
 from worker.pull.applying import Applier
 from worker.pull.deciding import close_outdated, decide_applying
 from worker.pull.lease import Lease
 from worker.pull.report import PullReport
+from worker.pull.stored import settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +74,7 @@ def discard(  # noqa: PLR0913 - what to drop, who, and how, all by name
     try:
         held = _held(ledger, pull_id)
         lease.write(lambda connection: _drop(ledger, connection, held, actor, skip=skip))
-        connector.settle(held.position, Settlement.DISCARDED, f"discarded by {actor}")
+        settle(connector, held.position, Settlement.DISCARDED, f"discarded by {actor}")
     finally:
         lease.end()
     return _report(plan.name, held, PullStatus.DISCARDED)
@@ -95,7 +97,9 @@ def _held(ledger: Ledger, pull_id: int) -> Pull:
 
 def _require_same_rules(held: Pull, plan: SourcePlan) -> None:
     """What was shown was computed by the rules of then; other rules would apply something else."""
-    if held.fingerprint not in {None, plan.fingerprint}:
+    if held.fingerprint is None or held.fingerprint == plan.fingerprint:
+        return
+    if held.position or recomputes(held.fingerprint, plan.fingerprint):
         raise UsageError(
             f"the rules of source {plan.name!r} have changed since pull {held.id} was held",
             remedy=f"restore them, or: stocksync pulls discard {held.id}, and let it be read again",
@@ -105,7 +109,7 @@ def _require_same_rules(held: Pull, plan: SourcePlan) -> None:
 def _tidy(connector: Connector, pull: Pull, settlement: Settlement) -> None:
     """Move the file away; what cannot be tidied now is recognised and tidied at the next look."""
     try:
-        connector.settle(pull.position, settlement)
+        settle(connector, pull.position, settlement)
     except ConnectorError as error:
         log.warning("settle_failed", pull=pull.id, reason=error.message)
 

@@ -7,6 +7,7 @@ as it is now; where several deltas are ready, a key that two of them state is co
 from __future__ import annotations
 
 import heapq
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ from connectors.contract import Verdict
 from connectors.errors import ConnectorError, SourceUnreadable
 from worker.ledger import sources
 from worker.model import PullCounts, PullStatus, WhileHeld
+from worker.planning.fingerprints import recomputes
 from worker.pull.expiring import live_hold
 from worker.pull.mending import origin, outdone
 from worker.pull.report import PullReport
 from worker.pull.reviving import all_awaited
+from worker.pull.stored import StoredParts
 from worker.pull.weighing import Scale
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from worker.ledger.sources import Source
     from worker.pull.report import Turn
     from worker.pull.weighing import Weighing
+
+_NOT_WEIGHED = frozenset({PullStatus.FAILED, PullStatus.SUPERSEDED})
 
 SHOWN = 20
 """So many of the largest changes, and of the rejected rows, are kept for people."""
@@ -72,9 +77,25 @@ def preview(turn: Turn) -> tuple[list[Preview], Sequence[Waiting]]:
             full=turn.full or revives or source.wants_all(turn.plan.fingerprint),
             held=held,
         )
-        return [_of(turn, source, offer) for offer in listing.offers], listing.waiting
+        previews = [_of(turn, source, offer) for offer in listing.offers]
+        return previews + _by_new_rules(turn, source, listing.offers, previews), listing.waiting
     except ConnectorError as error:
         return [Preview(report=_failed(turn, "", error))], ()
+
+
+def _by_new_rules(
+    turn: Turn, source: Source, offers: Sequence[Offer], previews: Sequence[Preview]
+) -> list[Preview]:
+    """What new rules make of what is known, where nothing that is offered does so."""
+    weighed = any(
+        offer.verdict is Verdict.READ and preview.report.status not in _NOT_WEIGHED
+        for offer, preview in zip(offers, previews, strict=True)
+    )
+    if weighed or _held(turn, source) is not None:
+        return []
+    if not recomputes(source.fingerprint, turn.plan.fingerprint):
+        return []
+    return [_of(turn, source, StoredParts(stands_at=source.checkpoint))]
 
 
 def _of(turn: Turn, source: Source, offer: Offer) -> Preview:
@@ -82,8 +103,7 @@ def _of(turn: Turn, source: Source, offer: Offer) -> Preview:
         return Preview(report=_passed_over(turn, offer))
     largest = _Largest(SHOWN)
     try:
-        with turn.ledger.read() as connection:
-            as_of = origin(connection, source, offer)
+        as_of = _as_of(turn, source, offer)
         if why := outdone(source, as_of):
             return Preview(report=_passed_over(turn, offer, why))
         weighed = Scale(
@@ -103,6 +123,13 @@ def _of(turn: Turn, source: Source, offer: Offer) -> Preview:
         changes=largest.rows(),
         rejects=weighed.reading.rejects.kept[:SHOWN],
     )
+
+
+def _as_of(turn: Turn, source: Source, offer: Offer) -> int | None:
+    if isinstance(offer, StoredParts):
+        return sys.maxsize  # it would be the pull itself, which has no number yet
+    with turn.ledger.read() as connection:
+        return origin(connection, source, offer)
 
 
 class _Largest:

@@ -121,7 +121,7 @@ def _of_key(source: str, offer: Offer, pull_id: int, item: BrokenKey) -> NewFail
         sku=item.key.sku,
         warehouse=item.warehouse or None,
         file=offer.label,
-        line=item.place,
+        line=item.place or None,
         column=item.broken.column,
         value=item.broken.value[:200],
         raw=json.dumps(raw, ensure_ascii=False),
@@ -138,9 +138,7 @@ def _first_of_each(rejects: list[Reject]) -> Iterator[Reject]:
 
 
 def _placed(label: str, place: int, message: str) -> str:
-    """Say file and line once; connectors name the line in their own words."""
-    return (
-        f"{label}: {message}"
-        if f"line {place}," in message
-        else f"{label}, line {place}: {message}"
-    )
+    """Say file and line once; connectors name the line in their own words. place 0: no row."""
+    if not place or f"line {place}," in message:
+        return f"{label}: {message}"
+    return f"{label}, line {place}: {message}"

@@ -18,6 +18,7 @@ from worker.errors import UsageError
 from worker.ledger import failures, levels, pulls, sources
 from worker.ledger.failures import NewFailure
 from worker.model import FailureKind, PullCounts, PullStatus
+from worker.planning.fingerprints import recomputed, recomputes
 from worker.planning.schedule import next_at
 from worker.pull.applying import Applier
 from worker.pull.deciding import close_outdated, decide_applying, read_now
@@ -30,6 +31,7 @@ from worker.pull.rejecting import reject_failures
 from worker.pull.report import PullReport
 from worker.pull.reviving import all_awaited
 from worker.pull.room import NoRoom, require_room
+from worker.pull.stored import StoredParts, settle
 from worker.pull.waiting import note_waiting
 from worker.pull.weighing import Scale
 
@@ -118,8 +120,18 @@ class _Puller:
             if not unreadable:
                 break
             failed |= unreadable
+        reports += self._by_new_rules()
         self._lease.write(lambda connection: self._well(connection, full=full))
         return reports + self._alarms()
+
+    def _by_new_rules(self) -> list[PullReport]:
+        """Put new rules to what is known, where nothing was read that did so."""
+        source = self._source()
+        if self._turn.stopped() or source.held_pull_id is not None:
+            return []
+        if not recomputes(source.fingerprint, self._plan.fingerprint):
+            return []
+        return [self._take(StoredParts(stands_at=source.checkpoint), last=True)]
 
     def _alarms(self) -> list[PullReport]:
         """Tell what waits and never comes by itself, as the last look found it."""
@@ -177,8 +189,7 @@ class _Puller:
 
     def _read(self, offer: Offer, pull_id: int, *, last: bool) -> PullReport:
         source = self._source()
-        with self._ledger.read() as connection:
-            as_of = origin(connection, source, offer)
+        as_of = self._as_of(offer, pull_id, source)
         if too_late := outdone(source, as_of):
             return self._outdone(offer, pull_id, too_late)
 
@@ -221,6 +232,13 @@ class _Puller:
         )
         reasons = weighed.reasons
         return self._hold(read, reasons) if reasons else self._apply(read, last=last)
+
+    def _as_of(self, offer: Offer, pull_id: int, source: Source) -> int | None:
+        """The pull whose rows an offer brings; None where it is the source's own word of now."""
+        if isinstance(offer, StoredParts):
+            return pull_id
+        with self._ledger.read() as connection:
+            return origin(connection, source, offer)
 
     def _set_aside(self, offer: Offer, aside: Aside, of_pull: int) -> None:
         """Let a person have the rejected rows as a file; without it they are failures all the same.
@@ -326,11 +344,18 @@ class _Puller:
             "missing": sum(of.missing for of in counts.lists.values()),
             "rejected": counts.rejected,
             "checkpoint": dict(read.offer.checkpoint()),
-            "fingerprint": self._plan.fingerprint,
+            "fingerprint": self._fingerprint(read),
             "pages": read.found.pages,
             "backfill": raised > BACKFILL_FROM,
             "as_of": read.as_of,
         }
+
+    def _fingerprint(self, read: _Read) -> str:
+        """Of the rules by which the source's levels are made once this is applied."""
+        today = self._plan.fingerprint
+        if isinstance(read.offer, StoredParts):
+            return recomputed(read.source.fingerprint, today)
+        return today
 
     def _close_healed(self, connection: Connection, read: _Read, now: float) -> None:
         snapshot = read.offer.kind is Kind.SNAPSHOT
@@ -542,7 +567,7 @@ class _Puller:
     ) -> None:
         """Tidy up; what cannot be tidied now is recognised and tidied at the next look."""
         try:
-            self._connector.settle(position, settlement, reason)
+            settle(self._connector, position, settlement, reason)
         except ConnectorError as error:
             log.warning("settle_failed", source=self._plan.name, reason=error.message)
 
