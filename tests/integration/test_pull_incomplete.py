@@ -84,6 +84,18 @@ def test_a_warehouse_without_a_stock_list_is_waited_for(drop: Warehouses) -> Non
     assert level_of(drop.ledger, "A").stock == 8
 
 
+@pytest.mark.parametrize("warehouse", ["", '"ANN\tEX"'])
+def test_a_row_whose_warehouse_cannot_be_read_is_waited_for(
+    deltas: Warehouses, warehouse: str
+) -> None:
+    deltas.say("A,MAIN,5,AD", f"A,{warehouse},3,AD", "B,MAIN,1,AD")
+    assert deltas.one().incomplete == 1
+    assert stocks_of(deltas.ledger, "A", "B") == {"B": 1}
+    deltas.say("A,MAIN,6,AD")  # nothing remains that it could wait for
+    deltas.pull()
+    assert stocks_of(deltas.ledger, "A") == {"A": 6}
+
+
 def test_a_new_warehouse_without_a_stock_list_stops_no_level_that_is_there(
     drop: Warehouses,
 ) -> None:
