@@ -1,4 +1,4 @@
-"""Rules that change while a source has nothing new: put to all levels from what is known of them."""
+"""Rules that change while a source has nothing new: put to all levels from what is known."""
 
 from __future__ import annotations
 
