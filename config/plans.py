@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from config.settings import CsvSource, reads_warehouses
-from worker.model import ChannelPlan, Guard, Rules, SkuRule, SourcePlan, TargetPlan
-from worker.planning.fingerprints import Fingerprint
+from worker.model import ChannelPlan, Fingerprint, Guard, Rules, SkuRule, SourcePlan, TargetPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +84,7 @@ def instance(settings: Settings) -> str:
 
 
 def fingerprint(settings: Settings, source: Source) -> str:
-    """Sum up everything that decides how a row becomes a level (`worker.planning.fingerprints`).
+    """Sum up everything that decides how a row becomes a level (`worker.model.Fingerprint`).
 
     The stock lists count only for a source whose rows name a warehouse.
     """

@@ -261,13 +261,28 @@ class Guard:
     expires: float = 86_400.0
 
 
+class Fingerprint(NamedTuple):
+    """Of the rules of a source, in parts, each a digest (or any text without a slash).
+
+    reading: how rows are read and judged; skus: under which SKU; levels: how parts add up.
+    """
+
+    reading: str
+    skus: str
+    levels: str
+
+    def __str__(self) -> str:
+        """As it is kept in the ledger."""
+        return "/".join(self)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePlan:
     """What the pull step must know of a source beside its connector.
 
     stock_list: the fixed list, or None where rows name a warehouse. stock_lists: warehouse -> list.
     units: unit as written -> ``qty`` or ``kg``. every: seconds, or None where `cron` is set.
-    final: the fingerprint covers everything that decides how a row becomes a level.
+    fingerprint: of everything that decides how a row becomes a level, as `Fingerprint` writes it.
     absences: how many successive different snapshots must lack a key before it is gone.
     stale_after: seconds without anything read after which the source is stale; None: never.
     zero_after: such seconds after which its levels go to zero; None: never.

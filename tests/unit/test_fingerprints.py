@@ -2,12 +2,12 @@
 
 import pytest
 
+from worker.model import Fingerprint
 from worker.planning.fingerprints import (
     OF_LEVELS,
     OF_READING,
     OF_SKUS,
     Consequence,
-    Fingerprint,
     consequences,
     parse,
     recomputed,

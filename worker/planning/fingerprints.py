@@ -1,23 +1,10 @@
-"""The fingerprint of a source's rules, in parts: what a change of each needs to take effect. Pure.
-
-Written as ``reading/skus/levels``, each part a digest or any other text without a slash.
-"""
+"""What it means that the rules of a source have changed, by the part that did. Pure."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-
-class Fingerprint(NamedTuple):
-    """reading: how rows are read and judged; skus: under which SKU; levels: how parts add up."""
-
-    reading: str
-    skus: str
-    levels: str
-
-    def __str__(self) -> str:
-        """As it is kept in the ledger."""
-        return "/".join(self)
+from worker.model import Fingerprint
 
 
 class Consequence(NamedTuple):
