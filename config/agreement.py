@@ -184,6 +184,7 @@ def _pattern(pattern: str, template: str, path: KeyPath) -> Iterator[Complaint]:
 
 def _csv(source: Tree, path: KeyPath) -> Iterator[Complaint]:
     yield from _remote(source, path)
+    yield from _trailer(source, path)
     yield from _file_order(source, path)
     yield from layout_mistakes(source, path)
 
@@ -203,6 +204,12 @@ def _remote(source: Tree, path: KeyPath) -> Iterator[Complaint]:
     if "password" not in source and "key_file" not in source:
         remedy = "Set password (as a secret: password_file), or key_file."
         yield Complaint((*path, "password"), "is missing, and so is key_file", remedy)
+
+
+def _trailer(source: Tree, path: KeyPath) -> Iterator[Complaint]:
+    if "trailer" in source and source.get("ready") != "trailer":
+        remedy = 'Set ready = "trailer", or take it out: no other way looks at the last line.'
+        yield Complaint((*path, "trailer"), 'has no effect without ready = "trailer"', remedy)
 
 
 def _file_order(source: Tree, path: KeyPath) -> Iterator[Complaint]:

@@ -36,6 +36,7 @@ from config.values import (
     Size,
     Text,
     Thousands,
+    TrailerText,
     Whole,
     Zone,
     mistake,
@@ -251,6 +252,7 @@ class CsvSource(_Source):
     mode: Kind
     ready: Ready = Ready.STABLE
     stable_for: Duration = 5.0
+    trailer: TrailerText | None = None
     final_newline: FinalNewline = Field(
         default_factory=lambda given: (
             FinalNewline.REQUIRED if given.get("ready") is Ready.STABLE else FinalNewline.OPTIONAL

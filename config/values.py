@@ -136,6 +136,16 @@ def thousands(value: str) -> str:
     return value
 
 
+def trailer(value: str) -> str:
+    """Check the last line of a file, as it is written there."""
+    text = value.strip()
+    if not text or any(ord(letter) < ord(" ") and letter != "\t" for letter in text):
+        raise mistake("is not one line of text", 'Write the line itself, like "### SON ###".')
+    if text.count("{rows}") > 1:
+        raise mistake("counts the rows twice", "Write {rows} once, where the number stands.")
+    return text
+
+
 def not_boolean(value: object) -> object:
     """Refuse true and false where a number is wanted; Python counts them as 1 and 0."""
     if isinstance(value, bool):
@@ -312,6 +322,7 @@ Thousands = Annotated[str, AfterValidator(thousands)]
 Column = Annotated[str | int, BeforeValidator(column)]
 Text = Annotated[str, Field(min_length=1)]
 ShortText = Annotated[str, Field(min_length=1, max_length=255)]
+TrailerText = Annotated[ShortText, AfterValidator(trailer)]
 SecretText = Annotated[Secret, BeforeValidator(secret)]
 BrokerUrl = Annotated[Secret, BeforeValidator(secret), AfterValidator(broker_url)]
 BaseUrl = Annotated[str, AfterValidator(base_url)]

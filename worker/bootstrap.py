@@ -309,6 +309,7 @@ def _csv_drop(source: CsvSource, timezone: str) -> CsvDrop:
             pattern=source.pattern,
             ready=csv.Ready(source.ready),
             stable_for=source.stable_for,
+            trailer=source.trailer,
             final_newline=csv.FinalNewline(source.final_newline),
             format=csv.CsvFormat(
                 **{**dict(source.format), "empty": csv.Empty(source.format.empty)}

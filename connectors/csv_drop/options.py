@@ -116,7 +116,8 @@ class CsvOptions:
     """One drop folder.
 
     pattern: glob of file names, case does not matter. full_pattern: of those that are snapshots
-    whatever the mode; a name that fits both is one. stable_for: seconds.
+    whatever the mode; a name that fits both is one. stable_for: seconds. trailer: the last line
+    under ``ready = trailer``; None: one of the usual words.
     final_newline: None: required under ``ready = stable``, optional otherwise.
     name_time: the form of a time within the names, which then orders the files; timezone: of it.
     """
@@ -127,6 +128,7 @@ class CsvOptions:
     pattern: str = "*.csv"
     ready: Ready = Ready.STABLE
     stable_for: float = 5.0
+    trailer: str | None = None
     final_newline: FinalNewline | None = None
     format: CsvFormat = CsvFormat()
     skip_rows_where: tuple[Skip, ...] = ()

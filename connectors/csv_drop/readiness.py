@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from connectors.csv_drop.encodings import LONGEST_MARK, ends_line, middle_codec
 from connectors.csv_drop.folder import blocks
 from connectors.csv_drop.options import CsvOptions, Ready
-from connectors.csv_drop.trailer import TRAILER_WORDS, has_trailer
+from connectors.csv_drop.trailer import Trailer
 from connectors.csv_drop.unpacking import NotUnpacked, is_packed, opened
 
 if TYPE_CHECKING:
@@ -129,8 +129,9 @@ def _why_incomplete(head: bytes, tail: bytes, options: CsvOptions) -> str:
         )
     if options.ready is Ready.TRAILER:
         text = tail.decode(middle_codec(options.format.encoding, head), errors="replace")
-        if not has_trailer(text, delimiter=options.format.delimiter):
-            return f"Its last line is no trailer yet (one of {', '.join(sorted(TRAILER_WORDS))})."
+        trailer = Trailer(options)
+        if not trailer.ends(text):
+            return f"Its last line is no trailer yet ({trailer.wanted})."
     return ""
 
 

@@ -147,8 +147,9 @@ def _surmised(path: Path, text: _Text) -> tuple[CsvOptions, tuple[str, ...]]:
     spelling = spelling_of(text.first, text.encoding)
     rows = _cells(text.first, spelling.form)
     ends = _cells(text.last, spelling.form)
-    trailer = bool(ends) and is_trailer(ends[-1])
-    roles = roles_of([row for row in rows if not is_trailer(row)])
+    literal = _literal_trailer(ends)
+    trailer = literal is not None or (bool(ends) and is_trailer(ends[-1]))
+    roles = roles_of([row for row in rows if not is_trailer(row) and row[:1] != [literal]])
     marks = _marks(rows, roles)
     form = replace(
         spelling.form,
@@ -165,6 +166,7 @@ def _surmised(path: Path, text: _Text) -> tuple[CsvOptions, tuple[str, ...]]:
         pattern=_COUNTED.sub("*", path.name),
         mode=mode,
         ready=Ready.TRAILER if trailer else Ready.STABLE,
+        trailer=literal,
         final_newline=None if ended or trailer else FinalNewline.OPTIONAL,
         format=form,
         columns=_columns(roles, header),
@@ -209,6 +211,16 @@ def _columns(roles: Roles, header: Sequence[str] | None) -> CsvColumns:
         warehouses=tuple(str(column(at)) for at in roles.warehouses),
         unit_type=column(roles.unit),
     )
+
+
+def _literal_trailer(ends: Sequence[Sequence[str]]) -> str | None:
+    """Find a last line of one text under rows of several cells; words that are known are none."""
+    *above, last = ends or [[]]
+    filled = [cell for cell in last if cell.strip()]
+    torn = not above or len([cell for cell in above[-1] if cell.strip()]) <= 1
+    if len(filled) != 1 or last[0] != filled[0] or torn or is_trailer(last):
+        return None
+    return None if words.plain(last[0]) in words.TOTALS else last[0]
 
 
 def _totals(ends: Sequence[Sequence[str]], header: Sequence[str] | None) -> tuple[Skip, ...]:

@@ -18,7 +18,7 @@ from connectors.csv_drop.layout import Layout, by_header, by_position
 from connectors.csv_drop.options import CsvFormat, CsvOptions, Ready
 from connectors.csv_drop.reasons import without_reasons
 from connectors.csv_drop.rows import RowReader
-from connectors.csv_drop.trailer import without_trailer
+from connectors.csv_drop.trailer import Trailer, without_trailer
 from connectors.errors import SourceUnreadable
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read_table(
     if layout is None:
         return
     if options.ready is Ready.TRAILER:
-        rows = without_trailer(rows, place=place)
+        rows = without_trailer(rows, Trailer(options), place=place)
     read = RowReader(layout, options).read
     batch = max(1, CHUNK_ROWS // len(layout.stocks))
     total = 0
@@ -93,8 +93,10 @@ def first_row(text: TextIO, options: CsvOptions, *, place: str) -> list[str] | N
 
     Raises SourceUnreadable.
     """
-    first = next(numbered_rows(text, options.format, place=place), None)
-    return None if first is None else first[1]
+    _, first = next(numbered_rows(text, options.format, place=place), (0, None))
+    if first is None or options.format.header or options.ready is not Ready.TRAILER:
+        return first
+    return first if Trailer(options).count_in(first) is None else None
 
 
 def numbered_rows(text: TextIO, form: CsvFormat, *, place: str) -> Iterator[NumberedCells]:

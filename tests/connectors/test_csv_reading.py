@@ -9,7 +9,7 @@ import pytest
 from connectors.csv_drop import CsvColumns, CsvDrop, CsvFormat, Ready
 from connectors.errors import SourceMisconfigured, SourceUnreadable
 from tests.connectors.conformance import Reading, read
-from tests.connectors.drops import HEADER, drop, options
+from tests.connectors.drops import HEADER, LONG_AGO, drop, options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -284,3 +284,90 @@ def test_a_trailer_counts_rejected_rows_too(tmp_path: Path) -> None:
 def test_a_trailer_that_counts_otherwise_fails_the_file(tmp_path: Path, count: str) -> None:
     with pytest.raises(SourceUnreadable, match="counts"):
         read_file(tmp_path, f"{HEADER}A,W,1,AD\nB,W,1,AD\nEND,{count}\n", ready=Ready.TRAILER)
+
+
+# --- a trailer that is configured
+
+LITERALS = [
+    ("### SON ###", "### SON ###"),
+    ("### SON ###", "### SON ###;2;;"),
+    ("SON;TAMAM", "SON;TAMAM"),
+    ("SON;TAMAM", "SON;TAMAM;2"),
+    ("SON {rows} SATIR", "SON 2 SATIR"),
+    ("SON;{rows}", "SON;002"),
+    ("{rows}", "2"),
+]
+
+
+@pytest.mark.parametrize(("trailer", "line"), LITERALS)
+@pytest.mark.parametrize("end", ["\n", "", "\n\n"])
+def test_a_configured_last_line_is_no_row(
+    tmp_path: Path, trailer: str, line: str, end: str
+) -> None:
+    text = HEADER.replace(",", ";") + f"A;W;1;AD\nEND;W;7;AD\n{line}{end}"
+    form = CsvFormat(delimiter=";")
+    reading = read_file(tmp_path, text, format=form, ready=Ready.TRAILER, trailer=trailer)
+    assert [row.sku for row in reading.rows] == ["A", "END"]
+    assert reading.rejects == []
+
+
+@pytest.mark.parametrize("line", ["END", "### son ###", "### SON", "x### SON ###", "### SON ###,x"])
+def test_without_the_configured_last_line_a_file_waits(tmp_path: Path, line: str) -> None:
+    drop(tmp_path / "stock.csv", f"{HEADER}A,W,1,AD\n{line}\n")
+    drop_options = options(tmp_path, ready=Ready.TRAILER, trailer="### SON ###")
+    listing = CsvDrop(drop_options).look(None, full=False)
+    assert listing.offers == []
+    assert "'### SON ###'" in listing.waiting[0].reason
+
+
+@pytest.mark.parametrize(
+    ("trailer", "line"), [("SON", "SON,3"), ("SON", "SON,0"), ("SON {rows} SATIR", "SON 1 SATIR")]
+)
+def test_a_configured_trailer_that_counts_otherwise_fails_the_file(
+    tmp_path: Path, trailer: str, line: str
+) -> None:
+    text = f"{HEADER}A,W,1,AD\nB,W,1,AD\n{line}\n"
+    with pytest.raises(SourceUnreadable, match="counts"):
+        read_file(tmp_path, text, ready=Ready.TRAILER, trailer=trailer)
+
+
+def test_rows_behind_a_configured_trailer_fail_the_file(tmp_path: Path) -> None:
+    text = f"{HEADER}A,W,1,AD\nSON\nA,W,2,AD\nSON\n"
+    with pytest.raises(SourceUnreadable, match="rows follow"):
+        read_file(tmp_path, text, ready=Ready.TRAILER, trailer="SON")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1254"])
+def test_a_configured_trailer_is_found_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    text = f"{HEADER}A,W,1,AD\n--- DÖKÜM BİTTİ ---\n"
+    reading = read_file(
+        tmp_path,
+        text.encode(encoding),
+        format=CsvFormat(encoding=encoding),
+        ready=Ready.TRAILER,
+        trailer="--- DÖKÜM BİTTİ ---",
+    )
+    assert [row.sku for row in reading.rows] == ["A"]
+
+
+@pytest.mark.parametrize("line", ["SON\n", "|SON|\n", "|SON|1|\n-----\n"])
+def test_a_configured_trailer_ends_a_list_too(tmp_path: Path, line: str) -> None:
+    text = f"-----\n|Stok Kodu|Depo|Miktar|Birim|\n-----\n|A|W|1|AD|\n-----\n{line}"
+    form = CsvFormat(delimiter="|", bordered=True, quoted=False)
+    reading = read_file(tmp_path, text, format=form, ready=Ready.TRAILER, trailer="SON")
+    assert [row.sku for row in reading.rows] == ["A"]
+    assert reading.rejects == []
+
+
+def test_a_trailer_alone_does_not_teach_the_layout_of_a_file_without_header(tmp_path: Path) -> None:
+    changes = {
+        "format": CsvFormat(header=False),
+        "columns": CsvColumns(sku=1, warehouse=2, stock=3, unit_type=4),
+        "ready": Ready.TRAILER,
+        "trailer": "SON",
+    }
+    empty = read_file(tmp_path, "SON,0\n", **changes)
+    drop(tmp_path / "stock.csv", "A,W,1,AD\nSON,1\n", at=LONG_AGO + 1)
+    connector = CsvDrop(options(tmp_path, **changes))
+    [offer] = connector.look(empty.checkpoint, full=False).offers
+    assert [row.sku for row in read(offer).rows] == ["A"]

@@ -199,6 +199,12 @@ def test_a_missing_last_line_end_and_a_trailer_are_noticed(tmp_path: Path) -> No
     assert len(ended.rows) == 2
 
 
+def test_a_last_line_that_is_no_row_is_proposed_as_the_trailer(tmp_path: Path) -> None:
+    ended = sampled(tmp_path, PLAIN_TEXT + "### SON ###\n")
+    assert (ended.options.ready, ended.options.trailer) == (Ready.TRAILER, "### SON ###")
+    assert (len(ended.rows), ended.rejects) == (2, ())
+
+
 def test_a_compressed_file_is_looked_into(tmp_path: Path) -> None:
     proposal = sampled(tmp_path, gzip.compress(PLAIN_TEXT.encode()), "stock.csv.gz")
     assert len(proposal.rows) == 2

@@ -68,10 +68,21 @@ def test_any_form_of_a_whole_date_will_do(tmp_path: Path, form: str) -> None:
         ('order = "size"', "sources.drop.order"),
         ('after = "burn"', "sources.drop.after"),
         ('full_pattern = "a/b.csv"', "sources.drop.full_pattern"),
+        ('trailer = "SON"', "sources.drop.trailer"),
+        ('ready = "marker"\ntrailer = "SON"', "sources.drop.trailer"),
+        ('ready = "trailer"\ntrailer = " "', "sources.drop.trailer"),
+        ('ready = "trailer"\ntrailer = "SON\\nSON"', "sources.drop.trailer"),
+        ('ready = "trailer"\ntrailer = "{rows} {rows}"', "sources.drop.trailer"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, more: str, place: str) -> None:
     assert place in refused(tmp_path, more)
+
+
+def test_a_last_line_may_be_configured(tmp_path: Path) -> None:
+    path = written(tmp_path, 'ready = "trailer"\ntrailer = "### SON ###"')
+    [source] = load(path, {}, tmp_path).settings.sources
+    assert (source.ready, source.trailer) == ("trailer", "### SON ###")
 
 
 def test_snapshots_beside_snapshots_are_remarked_upon(tmp_path: Path) -> None:

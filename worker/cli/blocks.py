@@ -47,6 +47,8 @@ def _source(options: CsvOptions) -> Iterator[str]:
     yield f"mode = {_toml(options.mode.value)}"
     if options.ready is not Ready.STABLE:
         yield f"ready = {_toml(options.ready.value)}"
+    if options.trailer is not None:
+        yield f"trailer = {_toml(options.trailer)}"
     if options.final_newline is not None:
         yield f"final_newline = {_toml(options.final_newline.value)}"
 
