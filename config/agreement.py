@@ -13,10 +13,10 @@ from pydantic_core import PydanticCustomError
 
 from config.layouts import layout_mistakes
 from config.problem import Complaint, KeyPath
-from config.settings import CsvSource, Settings, Source, SqlSource, reads_warehouses
+from config.settings import CsvSource, Ready, Settings, Source, SqlSource, reads_warehouses
 from config.values import seconds
 from connectors.contract import Kind
-from worker.model import Missing
+from worker.model import Duplicates, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +54,7 @@ def remarks(settings: Settings) -> Iterator[Complaint]:
     yield from _unfed_channels(settings)
     for index, source in enumerate(settings.sources):
         yield from _idle_keys(source, ("sources", index))
+        yield from _unseen_cut(source, ("sources", index))
 
 
 def _credentials(tree: Tree) -> Iterator[Complaint]:
@@ -296,6 +297,20 @@ def _idle_keys(source: Source, path: KeyPath) -> Iterator[Complaint]:
     ):
         remedy = 'Set full_schedule, such as "30 3 * * *"; else it runs first and with --full.'
         yield Complaint((*path, "full_query"), "has no schedule", remedy)
+
+
+def _unseen_cut(source: Source, path: KeyPath) -> Iterator[Complaint]:
+    """Remark on keys of several rows where nothing says that no row is missing at a file's end."""
+    if not isinstance(source, CsvSource) or source.ready is not Ready.STABLE:
+        return
+    if (several := source.rules.duplicates) is not Duplicates.REJECT:
+        yield Complaint(
+            (*path, "rules", "duplicates"),
+            f'is {several}, and under ready = "stable" a file that was cut at the end of a row '
+            "looks whole: of a SKU with several rows a wrong number would be made",
+            'Set ready = "trailer", best with the number of rows, or "marker"; or let the ERP '
+            "write one row per SKU.",
+        )
 
 
 def _full(source: SqlSource) -> bool:

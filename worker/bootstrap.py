@@ -24,7 +24,7 @@ from config.loading import Loaded, load
 from config.logs import configure_logs
 from config.plans import channel_plan, instance, source_plan, target_plan
 from config.secret import mask_url
-from config.settings import CsvSource
+from config.settings import CsvSource, reads_warehouses
 from connectors import fault
 from worker.errors import UsageError
 from worker.ledger import Ledger, channels, migrating, sources, target
@@ -361,6 +361,8 @@ def _sql_erp(source: SqlSource, timezone: str) -> SqlErp:
             full_query=source.full_query,
             isolation=sql.Isolation(source.isolation) if source.isolation else None,
             cannot_see=preset.cannot_see if preset else (),
+            warehouses=reads_warehouses(source),
+            units=bool(source.units),
         )
     )
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.contract import Checkpoint, Finding, Kind, Listing, Position, Settlement, Waiting
 from connectors.errors import ConnectorError, SourceMisconfigured
+from connectors.sql_erp.checking import in_the_way, try_statements
 from connectors.sql_erp.counters import IntegerCursor, TextCursor
 from connectors.sql_erp.offer import Cursor, SqlOffer
 from connectors.sql_erp.options import CursorType, SqlOptions
@@ -18,11 +19,7 @@ from connectors.sql_erp.statement import parse
 from connectors.sql_erp.timestamps import DEFAULT_START, TimestampCursor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from connectors.contract import Chunk
-    from connectors.sql_erp.offer import Watch
-    from connectors.sql_erp.session import Session
+    from collections.abc import Sequence
 
 _TEXTS_AS_MOMENTS = frozenset({"sqlite", "postgresql"})
 """Databases that take a text for a moment, whatever the column is."""
@@ -81,11 +78,9 @@ class SqlErp:
         try:
             offers = self._all_offers()
             with session(self.options) as reading:
-                found = [Finding(level="ok", message=f"connected to {reading.server}")]
-                for offer in offers:
-                    found += _try(offer, reading)
+                found = try_statements(offers, reading, self.options)
         except ConnectorError as error:
-            return (_in_the_way(error),)
+            return (in_the_way(error),)
         return (*found, *self._blind_spots())
 
     def checkpoint_at(self, cursor: str, checkpoint: Checkpoint | None = None) -> Checkpoint:
@@ -178,55 +173,6 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def _try(offer: SqlOffer, reading: Session) -> list[Finding]:
-    try:
-        sample, watch = offer.sample(reading)
-    except ConnectorError as error:
-        reading.start_over()
-        return [_in_the_way(error)]
-    doubts = [*_unbound(offer), *_strange(offer, watch), *_unread(offer, sample)]
-    return doubts or [
-        Finding(level="ok", message=f"{offer.label} runs and has the columns it needs")
-    ]
-
-
-def _unbound(offer: SqlOffer) -> Iterator[Finding]:
-    if offer.kind is Kind.DELTA and "cursor" not in offer.statement.binds:
-        hidden = "cursor" in offer.statement.hidden
-        where = ", as its :cursor stands in a comment or a literal" if hidden else ""
-        yield Finding(
-            level="warning",
-            message=f"{offer.label} does not bind :cursor{where}: each pull reads everything",
-            remedy="Compare the column of cursor_value with it: WHERE changed_at >= :cursor.",
-        )
-
-
-def _strange(offer: SqlOffer, watch: Watch) -> Iterator[Finding]:
-    if watch.strange is not None:
-        yield Finding(
-            level="warning",
-            message=f"{offer.label} runs; a cursor_value fits no cursor: "
-            f"{str(watch.strange)[:64]!r}",
-            remedy="Rows without a fitting cursor_value are read, but move no cursor.",
-        )
-
-
-def _unread(offer: SqlOffer, sample: Chunk) -> Iterator[Finding]:
-    """Say what the first row would be rejected for, or that there was none."""
-    for reject in sample.rejects:
-        yield Finding(
-            level="warning",
-            message=f"{offer.label} runs, but its first row would be rejected: {reject.message}",
-            remedy=reject.remedy,
-        )
-    if not sample.rows and not sample.rejects:
-        yield Finding(
-            level="warning",
-            message=f"{offer.label} runs but returns no row, so its values were not seen",
-            remedy="Check `start`, and that :cursor is compared with a column of cursor_type.",
-        )
-
-
 def _no_snapshot() -> SourceMisconfigured:
     return SourceMisconfigured(
         "full_query binds :cursor, so it would not state everything, "
@@ -234,8 +180,3 @@ def _no_snapshot() -> SourceMisconfigured:
         remedy="Take :cursor out of full_query; what changed is for query.",
         place="full_query",
     )
-
-
-def _in_the_way(error: ConnectorError) -> Finding:
-    place = f"{error.place}: " if error.place else ""
-    return Finding(level="error", message=f"{place}{error.message}", remedy=error.remedy)

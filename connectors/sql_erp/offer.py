@@ -97,19 +97,21 @@ class SqlOffer:
                     yield chunk
         self._conclude(watch, cursor_seen=columns.cursor_value is not None)
 
-    def sample(self, reading: Session) -> tuple[Chunk, Watch]:
-        """Run the statement for one row at most; return what it says, and its cursor."""
+    def sample(self, reading: Session) -> tuple[Chunk, Watch, Columns]:
+        """Run the statement for one row at most; return what it says, its cursor, its columns."""
         now = reading.now()
         watch: Watch = self.cursor.watch(now=now)
         with reading.run(self.statement, self._binds(now), rows=1) as result:
             columns = self.columns(tuple(result.keys()))
             page = result.fetchmany(1)
             _note(watch, page, columns)
-        return read_chunk(page, columns, first=1), watch
+        return read_chunk(page, columns, first=1), watch, columns
 
     def columns(self, names: Sequence[str]) -> Columns:
-        """Find the columns of the result; a delta needs a cursor."""
-        return find_columns(names, label=self.label, cursor_required=self.kind is Kind.DELTA)
+        """Find the columns of the result; a delta needs a cursor, some sources a warehouse."""
+        also = ["warehouse"] if self.options.warehouses else []
+        also += ["cursor_value"] if self.kind is Kind.DELTA else []
+        return find_columns(names, label=self.label, also=also)
 
     def _binds(self, now: datetime) -> Mapping[str, object]:
         today = now.astimezone(ZoneInfo(self.options.timezone)).date()

@@ -38,6 +38,8 @@ class SqlOptions:
     texts and rowversions have none. timezone: IANA name, for naive timestamps and ``:today``.
     isolation: None for the database's own. answer_timeout: seconds for the first rows, and for the
     next ones. lock_timeout: seconds for a lock. cannot_see: sentences for `check`, of a preset.
+    warehouses: each row must name one, as no stock list is fixed. units: some are configured, so
+    that rows should name theirs.
     """
 
     name: str
@@ -54,3 +56,5 @@ class SqlOptions:
     answer_timeout: float = 600.0
     lock_timeout: float = 30.0
     cannot_see: tuple[str, ...] = ()
+    warehouses: bool = False
+    units: bool = False

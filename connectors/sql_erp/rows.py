@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 REQUIRED = ("sku", "stock")
 SOLD, EXTRA = "sold_quantity_unreported", "extra_field"
 KNOWN = (*REQUIRED, "warehouse", "unit_type", "cursor_value", "row_key", SOLD, EXTRA)
+_ALIASES = {
+    "sku": "`item_code AS sku`",
+    "stock": "`available AS stock`",
+    "warehouse": "`depot AS warehouse`",
+    "cursor_value": "`changed_at AS cursor_value` (the column that :cursor is compared with)",
+}
+"""How a person writes each column that may be required."""
+
 MAX_SKU = 255
 MAX_SOLD = 2**31 - 1
 MAX_EXTRA = 10_000
@@ -69,15 +77,16 @@ class Unfit(Exception):  # noqa: N818 - names what the value is
         self.fault = fault
 
 
-def find_columns(names: Sequence[str], *, label: str, cursor_required: bool) -> Columns:
+def find_columns(names: Sequence[str], *, label: str, also: Sequence[str] = ()) -> Columns:
     """Find the columns by name, whatever their case; others are let be.
+
+    also: those that must be there beside `REQUIRED`.
 
     Raises SourceMisconfigured, naming the columns seen, where one is missing or there twice.
     """
     folded = [name.lower() for name in names]
     twice = sorted({name for name in KNOWN if folded.count(name) > 1})
-    required = (*REQUIRED, "cursor_value") if cursor_required else REQUIRED
-    missing = [name for name in required if name not in folded]
+    missing = [name for name in (*REQUIRED, *also) if name not in folded]
     if twice or missing:
         raise _unfit_columns(names, label=label, twice=twice, missing=missing)
     at = {name: folded.index(name) for name in KNOWN if name in folded}
@@ -241,8 +250,10 @@ def _unfit_columns(
 ) -> SourceMisconfigured:
     faults = [f"lacks the column {name}" for name in missing]
     faults += [f"has the column {name} more than once" for name in twice]
+    examples = ", ".join(_ALIASES[name] for name in missing) or "`available AS stock`"
+    instead = "; or give the source a `stock_list`" if "warehouse" in missing else ""
     return SourceMisconfigured(
         f"The result of {label} {' and '.join(faults)}; it has: {', '.join(names) or 'none'}.",
-        remedy="Name the columns in the statement, like `available AS stock`.",
+        remedy=f"Name the columns in the statement, like {examples}{instead}.",
         place=label,
     )

@@ -294,3 +294,78 @@ def test_a_rowversion_on_another_database_is_refused(sqlite: Erp) -> None:
     url = "mssql+pymssql://127.0.0.1/erp"
     source = SqlErp(SqlOptions(name="erp", url=url, query=QUERY, cursor_type=CursorType.ROWVERSION))
     assert source.checkpoint_at("7d1") == {"cursor": "0x00000000000007d1"}
+
+
+# What `check` says of columns that are not there
+
+
+def problems(source: SqlErp) -> list[tuple[str, str, str]]:
+    found = source.check()
+    return [(each.level, each.message, each.remedy) for each in found if each.level != "ok"]
+
+
+@pytest.mark.parametrize(
+    ("select", "alias", "remedy"),
+    [
+        (
+            "'A' AS item, 1 AS stock, 'W' AS warehouse, '2026-01-01' AS cursor_value",
+            "sku",
+            "AS sku",
+        ),
+        (
+            "'A' AS sku, 1 AS qty, 'W' AS warehouse, '2026-01-01' AS cursor_value",
+            "stock",
+            "AS stock",
+        ),
+        ("'A' AS sku, 1 AS stock, 'W' AS depot, '2026-01-01' AS cursor_value", "warehouse", "list"),
+        ("'A' AS sku, 1 AS stock, 'W' AS warehouse, '2026-01-01' AS at", "cursor_value", ":cursor"),
+    ],
+)
+def test_each_missing_alias_is_named_with_its_remedy(
+    sqlite: Erp, select: str, alias: str, remedy: str
+) -> None:
+    source = sqlite.source(f"SELECT {select} WHERE :cursor <> ''", warehouses=True)
+    [(level, message, advice), *_] = problems(source)
+    assert level == "error"
+    assert f"query lacks the column {alias};" in message
+    assert remedy in advice
+    with pytest.raises(SourceMisconfigured, match=alias):
+        Read(source)
+
+
+def test_all_missing_aliases_are_named_at_once(sqlite: Erp) -> None:
+    [(_, message, _), *_] = problems(sqlite.source("SELECT 1 AS x", warehouses=True))
+    assert all(name in message for name in ("sku", "stock", "warehouse", "cursor_value"))
+
+
+def test_a_warehouse_is_not_missed_where_the_stock_list_is_fixed(sqlite: Erp) -> None:
+    sqlite.run("INSERT INTO stock VALUES ('A', 1, '2026-01-01', NULL, NULL)")
+    assert problems(sqlite.source(None, full_query=FULL)) == []
+
+
+def test_units_without_a_column_of_units_are_told(sqlite: Erp) -> None:
+    sqlite.run("INSERT INTO stock VALUES ('A', 1, '2026-01-01', NULL, NULL)")
+    [(level, message, advice)] = problems(sqlite.source(None, full_query=FULL, units=True))
+    assert level == "warning"
+    assert "unit_type" in message
+    assert "AS unit_type" in advice
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("warehouse", "error"),
+        ("unit_type", "warning"),
+        ("sold_quantity_unreported", "warning"),
+        ("extra_field", "warning"),
+    ],
+)
+def test_a_column_that_only_one_statement_has_is_told(sqlite: Erp, name: str, level: str) -> None:
+    sqlite.run("INSERT INTO stock VALUES ('A', 1, '2026-01-01', NULL, NULL)")
+    query = QUERY.replace("SELECT", f"SELECT NULL AS {name},")
+    if name == "warehouse":
+        query = query.replace("NULL", "'W'")
+    source = sqlite.source(query, full_query=FULL)
+    [found] = problems(source)
+    assert found[0] == level
+    assert f"only one of query and full_query has the column {name}" in found[1]

@@ -90,3 +90,16 @@ def test_snapshots_beside_snapshots_are_remarked_upon(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"delta"', '"snapshot"'))
     [remark] = load(path, {}, tmp_path).warnings
     assert "full_pattern" in remark.place
+
+
+@pytest.mark.parametrize("several", ["sum", "last"])
+def test_several_rows_a_key_in_files_that_may_be_cut_unseen_are_remarked_upon(
+    tmp_path: Path, several: str
+) -> None:
+    path = written(tmp_path, f"rules = {{ duplicates = '{several}' }}")
+    path.write_text(path.read_text().replace('"delta"', '"snapshot"'))
+    [remark] = load(path, {}, tmp_path).warnings
+    assert "rules.duplicates" in remark.place
+    assert 'ready = "trailer"' in remark.remedy
+    path.write_text(path.read_text().replace("rules =", 'ready = "trailer"\nrules ='))
+    assert load(path, {}, tmp_path).warnings == ()
