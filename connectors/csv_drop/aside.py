@@ -39,23 +39,26 @@ def set_aside(
     rows: line and reason, in the order of the file; memory stays flat. mends: whose rows they are.
     Raises what `text_of` raises, and SourceUnreachable if the folder does not let us.
     """
-    name = mended_name(version.order.name)
-    with (
-        text_of(folder, version, form) as (text, codec),
-        folder.create(REJECTED, name) as stream,
-    ):
-        written = io.TextIOWrapper(stream, encoding=codec, newline="")
-        _copy(text, _Lines(written, form, codec, text), rows, mends)
-        written.flush()
-        written.detach()
+    with text_of(folder, version, form) as (text, codec):
+        first_line = text.readline()
+        text.seek(0)
+        header, body = _parted(text, form, place=mends.label)
+        wanted = _wanted(body, rows)
+        first = next(wanted, None)
+        if first is None:
+            return  # what was rejected is no row
+        with folder.create(REJECTED, mended_name(version.order.name)) as stream:
+            written = io.TextIOWrapper(stream, encoding=codec, newline="")
+            lines = _Lines(written, form, codec, first_line)
+            _copy(header, chain([first], wanted), lines, mends)
+            written.flush()
+            written.detach()
 
 
 class _Lines:
     """Writes lines in the dialect of the file that they come from."""
 
-    def __init__(self, out: TextIO, form: CsvFormat, codec: str, source: TextIO) -> None:
-        first = source.readline()
-        source.seek(0)
+    def __init__(self, out: TextIO, form: CsvFormat, codec: str, first: str) -> None:
         self._out = out
         self._codec = codec
         self.form = form
@@ -86,20 +89,26 @@ class _Lines:
         return one_line if self.form.quoted else one_line.replace(self.form.delimiter, " ")
 
 
-def _copy(text: TextIO, lines: _Lines, rows: Iterable[tuple[int, str]], mends: Mends) -> None:
-    """Copy the header and the wanted rows."""
-    header, title = lines.form.header, title_of(mends)
-    found = without_reasons(numbered_rows(text, lines.form, place=mends.label), header=header)
+def _parted(
+    text: TextIO, form: CsvFormat, *, place: str
+) -> tuple[list[str], Iterator[NumberedCells]]:
+    """Part the first row, which is the header or as wide as one, from the rows of stock."""
+    found = without_reasons(numbered_rows(text, form, place=place), header=form.header)
     first = next(found, None)
     if first is None:
-        return
-    width = len(first[1])
-    if header:
-        lines.write(first[1], title, width=width)
-    else:
-        found = chain([first], found)
-    for cells, why in _wanted(found, rows):
-        lines.write(cells, reason_of(why, title=title, header=header), width=width)
+        return [], found
+    return first[1], found if form.header else chain([first], found)
+
+
+def _copy(
+    header: list[str], rows: Iterable[tuple[list[str], str]], lines: _Lines, mends: Mends
+) -> None:
+    """Write the header, where there is one, and the rows with their reasons."""
+    title, width = title_of(mends), len(header)
+    if lines.form.header:
+        lines.write(header, title, width=width)
+    for cells, why in rows:
+        lines.write(cells, reason_of(why, title=title, header=lines.form.header), width=width)
 
 
 def _wanted(

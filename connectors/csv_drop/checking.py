@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from connectors.contract import Finding, Waiting
 from connectors.csv_drop.folder import Folder, NotThisFile
 from connectors.csv_drop.head import head_of
-from connectors.csv_drop.table import open_table
+from connectors.csv_drop.known_layout import unread_columns
+from connectors.csv_drop.layout import shown
+from connectors.csv_drop.table import first_row, open_table
 from connectors.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def check_folder(
     return [
         _access(folder),
         *_waiting(waiting),
-        _header(folder, options, newest) if newest is not None else _nothing(options),
+        *(_header(folder, options, newest) if newest is not None else [_nothing(options)]),
     ]
 
 
@@ -55,16 +57,30 @@ def _nothing(options: CsvOptions) -> Finding:
     )
 
 
-def _header(folder: Folder, options: CsvOptions, name: str) -> Finding:
+def _header(folder: Folder, options: CsvOptions, name: str) -> list[Finding]:
     """Try encoding and columns on the first part of a file."""
     try:
         with (
             folder.open(name) as (stream, _),
             head_of(stream, options.format, place=name) as text,
         ):
+            first = first_row(text, options, place=name)
+            text.seek(0)
             open_table(text, options, place=name)
     except ConnectorError as error:
-        return Finding(level="error", message=f"{name!r}: {error.message}", remedy=error.remedy)
+        return [Finding(level="error", message=f"{name!r}: {error.message}", remedy=error.remedy)]
     except (OSError, NotThisFile) as error:
-        return Finding(level="warning", message=f"{name!r}: {error}", remedy="Try once more.")
-    return Finding(level="ok", message=f"The columns were found in {name!r}.")
+        return [Finding(level="warning", message=f"{name!r}: {error}", remedy="Try once more.")]
+    good = Finding(level="ok", message=f"The columns were found in {name!r}.")
+    return [good, *_unread(options, name, first[1] if first else ())]
+
+
+def _unread(options: CsvOptions, name: str, header: Sequence[str]) -> Iterator[Finding]:
+    """Name the columns of a pivot table that nothing reads: each may be a warehouse."""
+    unread = unread_columns(options, header)
+    if unread:
+        yield Finding(
+            level="warning",
+            message=f"Columns of {name!r} that nothing reads: {shown(unread)}.",
+            remedy="Add those that are warehouses to `columns.warehouses`.",
+        )

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from connectors.contract import (
     Checkpoint,
-    Chunk,
     Finding,
     Kind,
     Listing,
     Mends,
     Position,
     Settlement,
-    Verdict,
     Waiting,
 )
-from connectors.csv_drop.aside import set_aside
 from connectors.csv_drop.checking import check_folder
+from connectors.csv_drop.dropped_file import Course, DroppedFile, from_position
 from connectors.csv_drop.encodings import codec
 from connectors.csv_drop.expiry import is_ours
-from connectors.csv_drop.familiarity import objection_in, part_strange
+from connectors.csv_drop.familiarity import part_strange
 from connectors.csv_drop.folder import (
     DONE,
     FAILED,
@@ -36,135 +33,21 @@ from connectors.csv_drop.folder import (
     sha256_of,
 )
 from connectors.csv_drop.growth import with_grown
-from connectors.csv_drop.history import Candidate, History, Judgement, Left, Version, judge_all
-from connectors.csv_drop.known_layout import ACCEPT
+from connectors.csv_drop.history import Candidate, History, Version, judge_all
 from connectors.csv_drop.mended import MendedFile
 from connectors.csv_drop.options import After, CsvOptions, Ready
 from connectors.csv_drop.ordering import Ordering
 from connectors.csv_drop.places import folder_at
 from connectors.csv_drop.readiness import marker_of
 from connectors.csv_drop.reasons import PATTERNS
-from connectors.csv_drop.soundness import sound_codec
-from connectors.csv_drop.staging import staged
 from connectors.csv_drop.survey import Surveyor
-from connectors.csv_drop.table import decoded, first_row, read_table
-from connectors.csv_drop.unpacking import unpacked
-from connectors.errors import (
-    ConnectorError,
-    SourceMisconfigured,
-    SourceUnreachable,
-    SourceUnreadable,
-)
+from connectors.errors import ConnectorError, SourceMisconfigured, SourceUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 _HELD = "A pull of this source is held; this file is taken once that is approved or discarded."
 _INTO_FAILED = frozenset({Settlement.FAILED, Settlement.DISCARDED})
-
-
-def to_position(version: Version) -> Position:
-    """Write a version as JSON, for `CsvDrop.settle` and for the held pull of `CsvDrop.look`."""
-    return {
-        "file": version.order.name,
-        "mtime_ns": version.order.mtime_ns,
-        "sha256": version.sha256,
-    }
-
-
-def from_position(position: Position, ordering: Ordering) -> Version:
-    """Read the JSON of `to_position`."""
-    return Version(ordering.recall(position["file"], position["mtime_ns"]), position["sha256"])
-
-
-@dataclass(slots=True)
-class Course:
-    """How far the offers of one look were read: what the next one's checkpoint builds on."""
-
-    history: History
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DroppedFile:
-    """One offer: a ready file and what it is worth."""
-
-    version: Version
-    kind: Kind
-    judgement: Judgement
-    folder: Folder = field(repr=False)
-    options: CsvOptions = field(repr=False)
-    course: Course = field(repr=False)
-    left: Left | None = None
-
-    @property
-    def label(self) -> str:
-        """The name of the file."""
-        return self.version.order.name
-
-    @property
-    def verdict(self) -> Verdict:
-        """READ, or why it need not be read."""
-        return self.judgement.verdict
-
-    @property
-    def remark(self) -> str:
-        """Why the verdict is not READ."""
-        return self.judgement.remark
-
-    @property
-    def position(self) -> Position:
-        """Name, content and stamp of the file, and where it lies if not in the folder itself."""
-        place = self.folder.place_of(self.label)
-        aside = {} if place == self.label else {"place": place}
-        return {**to_position(self.version), **aside}
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Read a private copy of the file.
-
-        Raises SourceUnreachable if the file is not what it was when it was listed,
-        SourceUnreadable or SourceMisconfigured if it does not fit what is configured.
-        """
-        form, place = self.options.format, self.label
-        with (
-            staged(self.folder, place, self.version.sha256) as copy,
-            unpacked(copy, most=form.max_bytes, place=place) as content,
-        ):
-            name = sound_codec(content, form.encoding, place=place)
-            first = self._familiar_first_row(content, name)
-            with decoded(content, name) as text:
-                yield from read_table(text, self.options, place=place)
-        before = self.course.history
-        layout = before.layout.learnt(self.options, first) if first is not None else before.layout
-        after = before.after(self.version).leaving(self.left)
-        self.course.history = replace(after, layout=layout)
-
-    def _familiar_first_row(self, content: BinaryIO, name: str) -> list[str] | None:
-        """Read the first row, which must be as in the file read before; leave the file rewound."""
-        with decoded(content, name) as text:
-            first = first_row(text, self.options, place=self.label)
-        content.seek(0)
-        fault = first and self.course.history.layout.objection(self.options, first)
-        if fault:
-            raise SourceUnreadable(fault, remedy=ACCEPT, place=self.label)
-        return first
-
-    def checkpoint(self) -> Checkpoint:
-        """Add this file to the history, unless it is there or a newer one says it all."""
-        history = self.course.history
-        known = self.verdict is Verdict.UNCHANGED and self.version in history.applied
-        if self.verdict is Verdict.SUPERSEDED or known:
-            return history.to_checkpoint()
-        return history.after(self.version).to_checkpoint()
-
-    @property
-    def mends(self) -> Mends | None:
-        """Nothing: this is what the ERP said."""
-        return None
-
-    def set_aside(self, rows: Iterable[tuple[int, str]], *, pull: int) -> None:
-        """Write the rejected rows to ``.rejected``, for a person to mend."""
-        mends = Mends(pull=pull, label=self.label)
-        set_aside(self.folder, self.version, self.options.format, rows=rows, mends=mends)
 
 
 class CsvDrop:
@@ -209,9 +92,7 @@ class CsvDrop:
         self._require_same_place(contents, history)
         contents, grown = with_grown(self._folder, contents, history, self._options)
         found = self._surveyor(history, full=full).survey(contents)
-        ready, strange = part_strange(
-            found.ready, history, objection_in(self._folder, self._options, history)
-        )
+        ready, strange = part_strange(self._folder, self._options, history, found.ready)
         mended, waiting = found.mended, found.waiting + strange
         if held is not None:
             ready, resting = _beside_held(ready, self._held(held))

@@ -37,11 +37,13 @@ class Seen(NamedTuple):
 class KnownLayout:
     """The required columns of the files applied so far; without any: nothing is known.
 
-    cells: how many a row had, where files have no header; else None.
+    cells: how many a row had, where files have no header; else None. others: the headers of all
+    other columns of a pivot table; None: not known.
     """
 
     columns: Mapping[str, Seen] = field(default_factory=dict)
     cells: int | None = None
+    others: tuple[str, ...] | None = None
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any] | None) -> KnownLayout:
@@ -49,12 +51,14 @@ class KnownLayout:
         if not written:
             return cls()
         columns = {key: Seen(*seen) for key, seen in written["columns"].items()}
-        return cls(columns, written["cells"])
+        others = written.get("others")
+        return cls(columns, written["cells"], None if others is None else tuple(others))
 
     def to_json(self) -> Mapping[str, Any]:
         """Write what is known, for the checkpoint."""
         columns = {key: list(seen) for key, seen in self.columns.items()}
-        return {"columns": columns, "cells": self.cells} if columns else {}
+        others = {} if self.others is None else {"others": list(self.others)}
+        return {"columns": columns, "cells": self.cells, **others} if columns else {}
 
     def fits(self, options: CsvOptions) -> bool:
         """Whether this was learnt with the columns that are configured now."""
@@ -72,7 +76,19 @@ class KnownLayout:
         columns = {
             key: _seen(column, first if header else ()) for key, column in options.required.items()
         }
-        return KnownLayout(columns, None if header else len(first))
+        others = tuple(unread_columns(options, first)) if self.others is None else self.others
+        return KnownLayout(
+            columns, None if header else len(first), others if options.columns.warehouses else None
+        )
+
+    def unknown(self, options: CsvOptions, first: Sequence[str]) -> list[str]:
+        """Name the columns of a pivot table that are not read and were not there before.
+
+        Each may be a warehouse that nobody has configured yet.
+        """
+        known = {fold(text) for text in self.others or ()}
+        new = unread_columns(options, first) if self.others is not None else []
+        return [text for text in new if fold(text) not in known]
 
     def objection(self, options: CsvOptions, first: Sequence[str]) -> str:
         """Say, in a sentence, what is not as before in the first row of a file; "": nothing."""
@@ -101,6 +117,17 @@ class KnownLayout:
             places = [n for n, cell in enumerate(folded, start=1) if cell == fold(configured)]
             if places != [position]:
                 yield _misplaced(configured, position, places, header)
+
+
+def unread_columns(options: CsvOptions, header: Sequence[str]) -> list[str]:
+    """Name the columns of a pivot table that no key reads; those without a name are none."""
+    if not options.columns.warehouses:
+        return []
+    required = options.required.values()
+    at = {column - 1 for column in required if isinstance(column, int)}
+    read = {fold(column) for column in required if isinstance(column, str)}
+    named = ((n, cell.strip()) for n, cell in enumerate(header))
+    return [text for n, text in named if text and n not in at and fold(text) not in read]
 
 
 def _seen(column: Column, header: Sequence[str]) -> Seen:

@@ -107,4 +107,4 @@ def _told(folder: Folder, name: str, options: CsvOptions) -> Mends | None:
         first = first_row(io.StringIO(text, newline="\n"), options, place=name)
     except ConnectorError:
         return None  # reading it says what is wrong
-    return None if first is None else mends_of(first)
+    return None if first is None else mends_of(first[1])

@@ -132,7 +132,30 @@ class Refusals:
 
     def _raw(self, cells: Sequence[str]) -> str:
         """Write the cells as a line of the file again, cut to `RAW_BYTES`."""
-        return line_of(cells, self._form).encode()[:RAW_BYTES].decode(errors="ignore")
+        return _raw(cells, self._form)
+
+
+def unknown_warehouse_column(
+    place: int, cells: Sequence[str], name: str, form: CsvFormat
+) -> Reject:
+    """Reject a column of a pivot table that nobody reads and that was not there before."""
+    return Reject(
+        place=place,
+        column=_clip(name),
+        value="",
+        reason="unknown_warehouse_column",
+        message=f"The column {name[:60]!r} is new, and nothing reads it; the others were read.",
+        remedy=(
+            "If it is a warehouse, add it to `columns.warehouses` and to [stock_lists]; if not, "
+            "accept it: stocksync sources accept NAME."
+        ),
+        raw=_raw(cells, form),
+    )
+
+
+def _raw(cells: Sequence[str], form: CsvFormat) -> str:
+    """Write cells as a line of the file again, cut to `RAW_BYTES`."""
+    return line_of(cells, form).encode()[:RAW_BYTES].decode(errors="ignore")
 
 
 def _sku_fault(sku: str) -> tuple[str, str]:

@@ -88,15 +88,15 @@ def open_table(
     return by_position(options, first[1]), chain([first], rows)
 
 
-def first_row(text: TextIO, options: CsvOptions, *, place: str) -> list[str] | None:
+def first_row(text: TextIO, options: CsvOptions, *, place: str) -> NumberedCells | None:
     """Read the header, or the first row of a file without one; None: there is not one row.
 
     Raises SourceUnreadable.
     """
-    _, first = next(numbered_rows(text, options.format, place=place), (0, None))
+    first = next(numbered_rows(text, options.format, place=place), None)
     if first is None or options.format.header or options.ready is not Ready.TRAILER:
         return first
-    return first if Trailer(options).count_in(first) is None else None
+    return first if Trailer(options).count_in(first[1]) is None else None
 
 
 def numbered_rows(text: TextIO, form: CsvFormat, *, place: str) -> Iterator[NumberedCells]:

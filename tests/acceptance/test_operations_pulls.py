@@ -46,6 +46,17 @@ def test_who_pulls_again_is_told_that_a_pull_is_still_held(
     assert f"stocksync pulls approve {number}" in place.run("pull", "drop", code=1).out
 
 
+def test_a_pull_tells_how_many_rows_were_passed_over(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    skips = '[[sources.skip_rows_where]]\ncolumn = "sku"\nequals = "TOPLAM"\n'
+    place.configure(sandbox.url, more=skips)
+    place.drop("a.csv", A=7, TOPLAM=7)
+    place.run("pull", "drop")
+    assert place.json("pulls", "show", "1")["skipped"] == 1
+    assert "1 rows passed over" in place.run("pulls", "show", "1").out
+
+
 def test_the_plan_names_what_goes_to_zero(place: Workplace, sandbox: RunningSandbox) -> None:
     place.drop("a.csv", A=7, B=2)
     place.run("pull", "drop")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from connectors.contract import Checkpoint, Kind, Listing
+from connectors.contract import Checkpoint, Kind, Listing, Settlement
 from connectors.csv_drop import CsvColumns, CsvDrop, CsvFormat, Ready, Skip
 from connectors.errors import SourceUnreadable
 from tests.connectors.conformance import read, through_json
@@ -155,13 +155,34 @@ def test_a_rewound_source_still_knows_its_layout(tmp_path: Path) -> None:
     assert labels(look(tmp_path, through_json(rewound))) == ([], ["s_2.csv"])
 
 
-def test_a_file_behind_the_first_one_of_a_source_is_held_to_its_layout(tmp_path: Path) -> None:
+def test_files_of_two_layouts_at_the_very_first_look_are_held_to_that_of_the_first(
+    tmp_path: Path,
+) -> None:
+    drop(tmp_path / "s_1.csv", GOOD)
+    second = drop(tmp_path / "s_2.csv", CHANGED["moved"][0])
+    drop(tmp_path / "s_3.csv", GOOD)
+    source = CsvDrop(options(tmp_path, mode=Kind.DELTA))
+    listing = source.look(None, full=False)
+    assert labels(listing) == (["s_1.csv"], ["s_2.csv", "s_3.csv"])
+    assert "'Miktar' was column 3 and is column 2" in listing.waiting[0].reason
+    reading = read(listing.offers[0])
+    source.settle(reading.position, Settlement.APPLIED)
+    assert labels(source.look(reading.checkpoint, full=False)) == ([], ["s_2.csv", "s_3.csv"])
+    [offer] = source.look(source.accepting(reading.checkpoint), full=False).offers
+    assert [row.quantity for row in read(offer).rows] == ["7"]
+    assert second.exists()
+
+
+def test_the_newest_snapshot_of_the_very_first_look_sets_the_layout(tmp_path: Path) -> None:
     drop(tmp_path / "s_1.csv", GOOD)
     drop(tmp_path / "s_2.csv", CHANGED["moved"][0])
-    first, second = look(tmp_path, None, mode=Kind.DELTA).offers
-    read(first)
-    with pytest.raises(SourceUnreadable, match="was column 3 and is column 2"):
-        read(second)
+    assert labels(look(tmp_path, None)) == (["s_1.csv", "s_2.csv"], [])
+
+
+def test_a_first_file_without_the_columns_sets_no_layout(tmp_path: Path) -> None:
+    drop(tmp_path / "s_1.csv", CHANGED["missing"][0])
+    drop(tmp_path / "s_2.csv", GOOD)
+    assert labels(look(tmp_path, None, mode=Kind.DELTA)) == (["s_1.csv", "s_2.csv"], [])
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\n", b"\x1f\x8b\x08\n", b'"x\n'])
@@ -172,3 +193,62 @@ def test_what_has_no_header_to_compare_is_left_to_reading(tmp_path: Path, conten
     [offer] = look(tmp_path, checkpoint, ready=Ready.MARKER).offers
     with pytest.raises(SourceUnreadable):
         read(offer)
+
+
+# --- pivot tables: a column that comes later may be a warehouse
+
+PIVOT = CsvColumns(sku="sku", warehouses=("ANK", "BER"))
+
+
+def test_a_new_column_of_a_pivot_table_is_rejected_and_the_others_are_read(tmp_path: Path) -> None:
+    checkpoint = learnt(tmp_path, "sku,Ad,ANK,BER\nA,x,1,2\n", columns=PIVOT)
+    drop(tmp_path / "s_2.csv", "sku,Ad,ANK,BER,WH,\nA,x,3,4,5,\n")
+    [offer] = look(tmp_path, checkpoint, columns=PIVOT).offers
+    reading = read(offer)
+    assert [(row.warehouse, row.quantity) for row in reading.rows] == [("ANK", "3"), ("BER", "4")]
+    [reject] = reading.rejects
+    assert (reject.reason, reject.column) == ("unknown_warehouse_column", "WH")
+    assert (reject.place, reject.sku) == (1, None)
+    assert "columns.warehouses" in reject.remedy
+    drop(tmp_path / "s_3.csv", "sku,Ad,ANK,BER,WH\nA,x,6,7,8\n")
+    assert len(read(look(tmp_path, reading.checkpoint, columns=PIVOT).offers[-1]).rejects) == 1
+
+
+def test_a_new_column_that_is_configured_or_accepted_is_no_news(tmp_path: Path) -> None:
+    checkpoint = learnt(tmp_path, "sku,ANK,BER\nA,1,2\n", columns=PIVOT)
+    drop(tmp_path / "s_2.csv", "sku,ANK,BER,WH\nA,3,4,5\n")
+    more = CsvColumns(sku="sku", warehouses=("ANK", "BER", "WH"))
+    [offer] = look(tmp_path, checkpoint, columns=more).offers
+    assert read(offer).rejects == []
+    source = CsvDrop(options(tmp_path, columns=PIVOT))
+    [offer] = source.look(source.accepting(checkpoint), full=False).offers
+    assert read(offer).rejects == []
+
+
+def test_what_comes_beside_a_column_that_is_configured_then_is_news_too(tmp_path: Path) -> None:
+    checkpoint = learnt(tmp_path, "sku,ANK,BER\nA,1,2\n", columns=PIVOT)
+    drop(tmp_path / "s_2.csv", "sku,ANK,BER,WH,IZM\nA,3,4,5,6\n")
+    more = CsvColumns(sku="sku", warehouses=("ANK", "BER", "WH"))
+    [offer] = look(tmp_path, checkpoint, columns=more).offers
+    assert [reject.column for reject in read(offer).rejects] == ["IZM"]
+
+
+def test_check_names_the_columns_of_a_pivot_table_that_nothing_reads(tmp_path: Path) -> None:
+    drop(tmp_path / "s_1.csv", "sku,Ad,ANK,BER,WH\nA,x,1,2,3\n")
+    [warning] = [
+        each
+        for each in CsvDrop(options(tmp_path, columns=PIVOT)).check()
+        if each.level == "warning"
+    ]
+    assert "'Ad', 'WH'" in warning.message
+    assert "columns.warehouses" in warning.remedy
+
+
+def test_a_rejected_column_leaves_no_rows_to_mend(tmp_path: Path) -> None:
+    checkpoint = learnt(tmp_path, "sku,ANK,BER\nA,1,2\n", columns=PIVOT)
+    drop(tmp_path / "s_2.csv", "sku,ANK,BER,WH\nA,3,4,5\n")
+    [offer] = look(tmp_path, checkpoint, columns=PIVOT).offers
+    offer.set_aside([(1, "unknown_warehouse_column: WH")], pull=2)
+    assert not (tmp_path / ".rejected").exists()
+    offer.set_aside([(1, "unknown_warehouse_column: WH"), (2, "not_a_number: x")], pull=2)
+    assert len((tmp_path / ".rejected" / "s_2.mended.csv").read_text().splitlines()) == 2

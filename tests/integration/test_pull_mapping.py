@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connectors.contract import Kind
+from connectors.csv_drop import CsvColumns
 from tests.integration.pulling import Drop, Warehouses
 from tests.integration.scenes import level_of, open_failures, reasons, source_of, stocks_of
 from worker.ledger import lists
@@ -268,3 +269,39 @@ def test_no_minimum_holds_up_what_is_gone(drop: Drop) -> None:
     drop.say("A,5")
     drop.pull()
     assert stocks_of(drop.ledger, "B") == {"B": 0}
+
+
+# --- pivot tables ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pivot(ledger: Ledger, tmp_path: Path) -> Drop:
+    columns = CsvColumns(sku="sku", warehouses=("ANK", "BER", "IST"))
+    lists = {"ANK": 1, "BER": 2, "IST": 1, "WH": 2}
+    return Drop(ledger, tmp_path / "pivot", columns=columns, stock_list=None, stock_lists=lists)
+
+
+def test_each_cell_of_a_pivot_table_is_a_part_of_the_level_of_its_list(pivot: Drop) -> None:
+    pivot.say("A,7,0,105", "B,x,2,3", header="sku,ANK,BER,IST")
+    pivot.pull()
+    assert level_of(pivot.ledger, "A", stock_list=1).value.stock == 112
+    assert level_of(pivot.ledger, "A", stock_list=2).value.stock == 0
+    assert level_of(pivot.ledger, "B", stock_list=2).value.stock == 2
+    [failure] = open_failures(pivot.ledger)
+    assert (failure.reason, failure.sku, failure.warehouse) == ("not_a_number", "B", "ANK")
+
+
+def test_a_column_that_a_pivot_table_gets_later_is_a_failure_until_it_is_gone(pivot: Drop) -> None:
+    pivot.say("A,7,0,105", header="sku,ANK,BER,IST")
+    pivot.pull()
+    pivot.say("A,8,1,106,50", header="sku,ANK,BER,IST,WH")
+    pivot.pull()
+    assert level_of(pivot.ledger, "A", stock_list=1).value.stock == 114
+    assert level_of(pivot.ledger, "A", stock_list=2).value.stock == 1
+    [failure] = open_failures(pivot.ledger)
+    assert (failure.reason, failure.column) == ("unknown_warehouse_column", "WH")
+    assert "columns.warehouses" in failure.remedy
+    assert pivot.files(".rejected") == []
+    pivot.say("A,9,1,106", header="sku,ANK,BER,IST")
+    pivot.pull()
+    assert open_failures(pivot.ledger) == []

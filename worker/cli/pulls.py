@@ -225,6 +225,8 @@ def _show(session: Session, shown: dict[str, Any]) -> None:
         f"{shown['read']} rows read, {shown['changed']} levels new or changed,"
         f" {shown['zeroed']} go to zero, {shown['missing']} missing, {shown['rejected']} rejected"
     )
+    if shown["skipped"]:
+        session.out.print(f"{shown['skipped']} rows passed over, as configured")
     if shown["let_through"]:
         session.out.print(
             f"{shown['let_through']} of them only sink, and were let through meanwhile"
