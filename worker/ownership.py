@@ -141,7 +141,7 @@ def _retire(ledger: Ledger, connection: Connection, name: str, actor: str, *, ze
     _require_nothing_pinned(connection, source)
     _drop_held(connection, source, "its source is retired", now)
     failures.close_source(connection, name, why="its source is retired", now=now)
-    sources.change(connection, source.id, intent="retire" if zero else None)
+    sources.change(connection, source.id, intent="retire" if zero else "retired")
     _note(connection, actor, "retire", name, now, levels="zero" if zero else "keep")
 
 

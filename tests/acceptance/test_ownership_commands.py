@@ -35,9 +35,16 @@ def test_a_source_that_was_renamed_keeps_its_history(place: Workplace) -> None:
     place.run("pull", "drop")
     renamed(place)
     place.run("sources")  # the first command that makes the new name known
-    assert place.json("status", code=None)["levels"]["retired"] == 1
+    status = place.json("status", code=1)
+    assert (status["levels"]["retired"], status["orphans"]) == (1, [{"name": "drop", "levels": 1}])
+    (worry,) = status["concerns"]
+    assert "source drop is configured no longer" in worry["message"]
+    assert "sources rename drop NEW" in worry["remedy"]
+    assert worry["message"] in place.run("check", "--offline", code=1).out
     assert place.json("sources", "rename", "drop", "erp") == {"name": "erp", "was": "drop"}
-    assert place.json("status", code=None)["levels"]["retired"] == 0
+    place.run("deliver")
+    status = place.json("status")
+    assert (status["ok"], status["levels"]["retired"], status["orphans"]) == (True, 0, [])
     assert [pull["source"] for pull in place.json("pulls")] == ["erp"]
 
 
@@ -48,13 +55,23 @@ def test_a_retired_source_leaves_zeroes_or_what_was_there(
     place.run("sync")
     renamed(place)
     place.run("sources", "retire", "drop", code=2)
+    assert place.json("status", code=1)["orphans"] == [{"name": "drop", "levels": 2}]
     assert place.json("sources", "retire", "drop", "--zero") == {
         "name": "drop", "levels": 2, "to_send": 1,
     }  # fmt: skip
     place.run("deliver")
     assert sandbox.state()["1:A"]["stock"] == 0
     place.run("sources")
-    assert place.json("status", code=None)["levels"]["retired"] == 2
+    status = place.json("status")
+    assert (status["ok"], status["levels"]["retired"]) == (True, 2)
+
+
+def test_levels_that_a_person_keeps_need_nobody(place: Workplace) -> None:
+    place.drop("a.csv", A=5)
+    place.run("sync")
+    renamed(place)
+    place.run("sources", "retire", "drop", "--keep")
+    assert place.json("status")["levels"]["retired"] == 1
 
 
 def test_a_source_takes_over_by_command_what_another_owns(

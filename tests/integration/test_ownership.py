@@ -151,7 +151,7 @@ def test_levels_go_to_zero_are_sent_and_then_count_as_retired(gone: Drop) -> Non
     change(gone.ledger, "B", sent_revision=2, sent_stock=0)
     register(gone.ledger, "another")
     assert level_of(gone.ledger, "B").retired
-    assert source_of(gone.ledger, "old").intent is None
+    assert source_of(gone.ledger, "old").intent == "retired"
 
 
 def test_a_product_that_omnitron_does_not_have_needs_no_zero(gone: Drop) -> None:

@@ -13,6 +13,7 @@ from tests.integration.scenes import level_of, open_failures, stocks_of
 from worker.explaining import unmade
 from worker.ledger import explain
 from worker.model import Missing, Negative, SkuRule
+from worker.operating import dismiss
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,9 +92,24 @@ def test_a_row_whose_warehouse_cannot_be_read_is_waited_for(
     deltas.say("A,MAIN,5,AD", f"A,{warehouse},3,AD", "B,MAIN,1,AD")
     assert deltas.one().incomplete == 1
     assert stocks_of(deltas.ledger, "A", "B") == {"B": 1}
-    deltas.say("A,MAIN,6,AD")  # nothing remains that it could wait for
+    deltas.say("A,MAIN,6,AD")
+    assert deltas.one().incomplete == 1
+    (failure,) = open_failures(deltas.ledger)
+    dismiss(deltas.ledger, failure.id, why="that row is void", actor="ayse")
+    deltas.say("A,MAIN,7,AD")
     deltas.pull()
-    assert stocks_of(deltas.ledger, "A") == {"A": 6}
+    assert stocks_of(deltas.ledger, "A") == {"A": 7}
+
+
+def test_new_rules_do_not_end_the_wait_but_a_stock_list_does(deltas: Warehouses) -> None:
+    deltas.say("A,MAIN,5,AD", "A,MARS,3,AD")
+    deltas.pull()
+    deltas.reckon(buffer=1)
+    assert (deltas.one().incomplete, stocks_of(deltas.ledger, "A")) == (1, {})
+    deltas.plan = replace(deltas.plan, stock_lists={**deltas.plan.stock_lists, "MARS": 2})
+    deltas.reckon(buffer=2)
+    deltas.pull()
+    assert stocks_of(deltas.ledger, "A") == {"A": 3}
 
 
 def test_a_new_warehouse_without_a_stock_list_stops_no_level_that_is_there(

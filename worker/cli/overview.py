@@ -94,6 +94,7 @@ def _document(session: Session, found: Standing, worries: Sequence[Concern]) -> 
         "failures": {"open": found.open_failures},
         "held_pulls": found.held_pulls,
         "sources": [_source(source) for source in found.sources],
+        "orphans": [{"name": name, "levels": count} for name, count in found.orphans.items()],
         "target": {
             "state": target.state,
             "rate": target.rate,

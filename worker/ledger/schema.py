@@ -68,7 +68,7 @@ source = Table(
     _moment("paused_until"),
     _word("header"),  # JSON: the header seen first
     _word("device"),  # where the folder was last time
-    _word("intent"),  # adopt | retire: what a person wants of it, until it is done
+    _word("intent"),  # adopt | retire, until it is done; retired: a person decided
     _word("lease_token"),
     _moment("lease_until"),
     sqlite_autoincrement=True,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from worker.ledger import schema
 from worker.model import SourceState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from sqlalchemy import Connection
 
@@ -104,7 +104,21 @@ def end_retiring(connection: Connection) -> None:
         done = (level.c.revision <= level.c.sent_revision) & level.c.claim_token.is_(None)
         connection.execute(update(level).where(left & done).values(retired=True))
         if connection.execute(select(level.c.sku).where(left).limit(1)).first() is None:
-            change(connection, source_id, intent=None)
+            change(connection, source_id, intent="retired")
+
+
+def orphans(connection: Connection, configured: Collection[str]) -> dict[str, int]:
+    """Sources configured no longer, with how many levels they own; not those a person retired."""
+    decided = _table.c.intent.in_(["retire", "retired"])
+    count = func.count(schema.level.c.sku)
+    query = (
+        select(_table.c.name, count)
+        .join(schema.level, schema.level.c.source_id == _table.c.id)
+        .where(_table.c.name.not_in(configured), _table.c.intent.is_(None) | ~decided)
+        .group_by(_table.c.name)
+        .order_by(_table.c.name)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _configure(connection: Connection, source_id: int, *, configured: bool) -> None:

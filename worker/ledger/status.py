@@ -47,6 +47,7 @@ def standing(
         },
         open_failures=failures.open_count(connection),
         sources=[_source(connection, of_source, now) for _, of_source in sorted(plans.items())],
+        orphans=sources.orphans(connection, plans.keys()),
         channels=of_channels,
         target=TargetStanding(
             state=row.state,

@@ -82,7 +82,10 @@ class TargetStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Everything that `status` shows, at one moment of the ledger's clock."""
+    """Everything that `status` shows, at one moment of the ledger's clock.
+
+    orphans: sources configured no longer of which nobody has decided, with their levels.
+    """
 
     at: float
     levels: LevelCounts
@@ -92,6 +95,7 @@ class Standing:
     confirmations: Mapping[str, int] = field(default_factory=dict)
     open_failures: int = 0
     sources: Sequence[SourceStanding] = ()
+    orphans: Mapping[str, int] = field(default_factory=dict)
     channels: Sequence[ChannelStanding] = ()
 
     @property
@@ -122,6 +126,7 @@ def concerns(standing: Standing, *, base_url: str) -> list[Concern]:
     found = [
         *_of_target(standing.target, base_url),
         *(concern for source in standing.sources for concern in _of_source(source)),
+        *(_of_orphan(name, levels) for name, levels in standing.orphans.items()),
         *_of_channels(standing),
         *_of_levels(standing),
     ]
@@ -181,6 +186,16 @@ def _of_source(source: SourceStanding) -> Iterator[Concern]:
             f"pull {number} of source {name} is held{why}",
             f"stocksync pulls show {number}, then: pulls approve {number}, or discard",
         )
+
+
+def _of_orphan(name: str, levels: int) -> Concern:
+    return Concern(
+        ExitCode.ATTENTION,
+        f"source {name} is configured no longer, and nobody feeds its levels: {levels}",
+        f"it has a new name: stocksync sources rename {name} NEW; it is no more: stocksync sources"
+        f" retire {name} --keep (or --zero). Keys that another source states pass to that one; if"
+        " its files do not change: stocksync sources adopt OTHER",
+    )
 
 
 def _of_channels(standing: Standing) -> Iterator[Concern]:

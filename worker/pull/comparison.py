@@ -104,11 +104,13 @@ class Comparison:
 class Watched:
     """Numbers of open row failures: by (SKU, warehouse), or by key where a whole level failed.
 
-    crowded: so many levels failed alike that one failure counts them all, without their keys.
+    by_sku: warehouses of rows by SKU. crowded: so many levels failed alike that one failure counts
+    them all, without their keys.
     """
 
     by_row: Mapping[tuple[str, str], list[int]]
     by_key: Mapping[tuple[int, str], list[int]]
+    by_sku: Mapping[str, set[str]] = field(default_factory=dict)
     crowded: bool = False
 
     @classmethod
@@ -125,7 +127,10 @@ class Watched:
                 by_key[failure.stock_list, failure.sku].append(failure.id)
             else:
                 by_row[failure.sku, failure.warehouse or ""].append(failure.id)
-        return cls(by_row=by_row, by_key=by_key, crowded=crowded)
+        by_sku: dict[str, set[str]] = defaultdict(set)
+        for sku, warehouse in by_row:
+            by_sku[sku].add(warehouse)
+        return cls(by_row=by_row, by_key=by_key, by_sku=by_sku, crowded=crowded)
 
     def about(self, sku: str, warehouse: str) -> list[int]:
         """The failures that a good row heals; those of a whole level end when it can be made."""
@@ -144,6 +149,7 @@ class Scope:
     missing: whether absence may be believed. recompute: levels are made anew from their parts.
     watched: open row failures, to be closed when what they are about reads well again.
     stock_lists: warehouse -> list, as rows are read today. alike: SKU -> another that looks alike.
+    snapshot: whether everything is stated.
     repeated: whether it is the content of the last snapshot once more, which proves no absence.
     as_of: the pull whose rejected rows these are, mended. restates: also what is stated unchanged
     gets the number of the pull, so that rows mended later do not undo it. on_broken: is told of
@@ -159,10 +165,17 @@ class Scope:
     watched: Watched
     stock_lists: Mapping[str, int] = field(default_factory=dict)
     alike: Mapping[str, str] = field(default_factory=dict)
+    snapshot: bool = False
     repeated: bool = False
     as_of: int | None = None
     restates: bool = False
     on_broken: Callable[[BrokenKey, list[int]], None] = told_before
+
+    def unplaced(self, sku: str) -> bool:
+        """Whether an earlier row of a SKU is told of that belongs to no stock list, so far."""
+        if self.snapshot:
+            return False  # it states everything itself
+        return any(self.list_of(name) is None for name in self.watched.by_sku.get(sku, ()))
 
     def takes(self, level: Level) -> bool:
         """Whether a key that another source owns passes to this one as soon as it states it."""

@@ -101,7 +101,7 @@ class KeyJudge:
             return False
         if level is None:
             mapped = (self._is_mapped(key, name) for name in statement.present)
-            return planned.incomplete or not all(mapped)
+            return planned.incomplete or not all(mapped) or self._scope.unplaced(key.sku)
         return planned.incomplete and rises(level, planned.value)
 
     def _is_mapped(self, key: Key, warehouse: str) -> bool:

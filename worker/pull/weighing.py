@@ -127,6 +127,7 @@ class Scale:
             owners=owners,
             everything=snapshot or recompute,
             missing=snapshot and _absence_counts(reading, self.plan),
+            snapshot=snapshot,
             repeated=repeated,
             recompute=recompute,
             watched=Watched.of(watched),
