@@ -99,7 +99,10 @@ def test_an_unknown_source_is_a_usage_error_that_names_the_known_ones(place: Wor
     assert "drop" in error["remedy"]
 
 
-def test_sigterm_ends_a_sync_in_order_with_143(place: Workplace, sandbox: RunningSandbox) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_sync_in_order_and_it_says_so_in_a_line(
+    place: Workplace, sandbox: RunningSandbox, number: signal.Signals
+) -> None:
     place.drop("a.csv", A=3)
     sandbox.order("status", method="POST", path="*/product_stock/", status=503)
     program = subprocess.Popen(
@@ -111,10 +114,30 @@ def test_sigterm_ends_a_sync_in_order_with_143(place: Workplace, sandbox: Runnin
         text=True,
     )
     _wait_for_a_post(sandbox)
-    program.send_signal(signal.SIGTERM)
+    program.send_signal(number)
     _, err = program.communicate(timeout=30)
-    assert program.returncode == 143, err
+    assert program.returncode == 128 + number, err
+    assert f"ended by {number.name}: what was done is recorded" in err
+    assert "Traceback" not in err
     assert place.json("status", code=3)["levels"]["in_flight"] == 0
+
+
+def test_ctrl_c_while_the_program_still_starts_shows_no_traceback() -> None:
+    script = """
+import signal, sys
+
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter())
+from worker.cli import main
+main(["status"])
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def _wait_for_a_post(sandbox: RunningSandbox) -> None:

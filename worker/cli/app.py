@@ -90,7 +90,7 @@ def _run(arguments: list[str], session: Session) -> int:
     try:
         result = app(arguments, standalone_mode=False, obj=session, prog_name="stocksync")
         if session.ended_by:
-            return 128 + session.ended_by
+            return _ended(session)
         return int(result) if isinstance(result, int) else ExitCode.OK
     except (typer.Abort, KeyboardInterrupt):
         return 128 + (session.ended_by or signal.SIGINT)
@@ -101,6 +101,14 @@ def _run(arguments: list[str], session: Session) -> int:
         return _usage(error, session)
     except Exception as error:  # noqa: BLE001 - the one home of a broad except in this process
         return _failed(error, session)
+
+
+def _ended(session: Session) -> int:
+    """The exit code after a signal; a service has said it in its log, a step says it here."""
+    if session.stopping:
+        name = signal.Signals(session.ended_by).name
+        session.remark(f"ended by {name}: what was done is recorded, the next run does the rest")
+    return 128 + session.ended_by
 
 
 def _usage(error: TyperException, session: Session) -> int:
