@@ -99,10 +99,12 @@ class Chores:
     def _anything_to_deliver(self) -> bool:
         ledger = self.service.ledger
         with ledger.read() as connection:
+            now = ledger.now(connection)
             return (
                 levels.any_due(connection)
                 or levels.any_claimed(connection)
-                or levels.any_pin_over(connection, now=ledger.now(connection))
+                or levels.any_unknown(connection, now=now)
+                or levels.any_pin_over(connection, now=now)
             )
 
     def _beat(self) -> None:

@@ -334,13 +334,17 @@ class TargetPlan:
 
 
 class Claimed(NamedTuple):
-    """One level as the claiming statement returned it; the only thing a sender ever sends."""
+    """One level as the claiming statement returned it; the only thing a sender ever sends.
+
+    unknown: the last time Omnitron did not know its product.
+    """
 
     key: Key
     value: Value
     revision: int
     rank: int
     attempts: int
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,12 +402,13 @@ class StockList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """What a deliver run did, in levels."""
+    """What a deliver run did, in levels; unknown: of those parked, for want of their product."""
 
     sent: int = 0
     superseded: int = 0
     parked: int = 0
     waiting: int = 0
+    unknown: int = 0
 
     def __add__(self, other: Delivered) -> Delivered:
         """Field by field."""
@@ -412,6 +417,7 @@ class Delivered:
             superseded=self.superseded + other.superseded,
             parked=self.parked + other.parked,
             waiting=self.waiting + other.waiting,
+            unknown=self.unknown + other.unknown,
         )
 
 

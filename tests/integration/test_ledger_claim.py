@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.scenes import change, level_of, lines_of, register, say
 from worker.deliver import expire
-from worker.ledger import Ledger, batches, levels, lists
+from worker.ledger import Ledger, batches, claims, levels, lists
 from worker.model import Key, Rank
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def claim(
         batch_id = batches.open_batch(
             connection, token=token, worker="w", now=now, lease_until=now + LEASE
         )
-        claimed = levels.claim(
+        claimed = claims.claim(
             connection,
-            levels.Ticket(token=token, until=now + LEASE, batch_id=batch_id, raises=raises),
+            claims.Ticket(token=token, until=now + LEASE, batch_id=batch_id, raises=raises),
             limit=limit,
             now=now,
         )

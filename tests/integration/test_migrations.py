@@ -72,7 +72,7 @@ def test_partial_indexes_keep_their_condition(ledger: Ledger) -> None:
         for index in table.indexes
         if index.dialect_options["sqlite"]["where"] is not None
     ]
-    assert len(wanted) == 11
+    assert len(wanted) == 12
     for index in wanted:
         assert f"{'sqlite' if ledger.sqlite else 'postgresql'}_where" in there[index.name]
 

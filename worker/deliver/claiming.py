@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from worker.deliver.expiring import end_overrides, expire
 from worker.deliver.slip import MARGIN, Slip, lease_of
-from worker.ledger import batches, levels, target
+from worker.ledger import batches, claims, levels, target
 from worker.ledger.clock import boottime
 from worker.model import TargetState
 from worker.planning import limiter
@@ -61,12 +61,12 @@ class Claim:
             now=now,
             lease_until=now + self.lease,
         )
-        lines = levels.claim(
+        lines = claims.claim(
             connection, self._ticket(batch_id, row, now), limit=limiter.slice_of(row), now=now
         )
         if not lines:
             batches.drop(connection, batch_id)
-            return _rest(connection, row, now)
+            return rest(connection, row, now=now)
         batches.add_lines(connection, batch_id, lines)
         return self._slip(connection, batch_id, lines, row, now)
 
@@ -82,8 +82,8 @@ class Claim:
         ahead = row.next_free - now - _TURN_AHEAD
         return Rest(ahead, "other processes use up the rate") if ahead > 0 else None
 
-    def _ticket(self, batch_id: int, row: Target, now: float) -> levels.Ticket:
-        return levels.Ticket(
+    def _ticket(self, batch_id: int, row: Target, now: float) -> claims.Ticket:
+        return claims.Ticket(
             token=self.token,
             batch_id=batch_id,
             until=now + self.lease,
@@ -111,7 +111,8 @@ class Claim:
         )
 
 
-def _rest(connection: Connection, row: Target, now: float) -> Rest:
+def rest(connection: Connection, row: Target, *, now: float) -> Rest:
+    """For how long nothing can go, where no level could be claimed."""
     moment = levels.next_moment(connection)
     if moment is None:
         return Rest(None)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors.fault import Point, point
+from worker.deliver import claiming
 from worker.deliver.claiming import Claim, Rest
 from worker.deliver.recording import Recording
 from worker.deliver.sending import Sending
 from worker.deliver.slip import Answered, Slip, lease_of
+from worker.ledger import target
 from worker.ledger.clock import boottime
 from worker.model import Delivered
 from worker.planning.delivery import Watch
@@ -64,9 +66,17 @@ class Courier:
             watch = Watch(after=watch)
             total += await self.deliver(claimed, watch)
             self.on_progress(total)
+            if claimed.only_unknown:  # once a turn: they get a tenth of the rate, no more
+                rest = self._rest()
+                return Run(delivered=total, wait=rest.wait, reason=rest.reason)
             if boottime() >= until:
                 break
         return Run(delivered=total, wait=0.0)
+
+    def _rest(self) -> Rest:
+        with self.ledger.read() as connection:
+            now = self.ledger.now(connection)
+            return claiming.rest(connection, target.read(connection), now=now)
 
     def claim(self) -> Slip | Rest:
         """Claim the next batch, or say how long there is nothing to do, and why."""

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.ledger import batches, levels, pins
-from worker.model import BatchStatus, LineOutcome
-from worker.planning.levels import expired
+from worker.deliver.failing import crash_failure
+from worker.ledger import batches, failures, levels, pins, sources
+from worker.model import PAGE_ROWS, BatchStatus, LineOutcome
+from worker.planning.levels import CRASHED, expired, survived
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy import Connection
+
+    from worker.model import Key
+    from worker.planning.levels import Level
+
+WORKER_LOST = "worker_lost"
 
 
 log = structlog.get_logger(__name__)
@@ -19,8 +27,14 @@ log = structlog.get_logger(__name__)
 
 def expire(connection: Connection, *, settle: float, longest: float, now: float) -> int:
     """Put the levels of dead workers in doubt, from their lease's end; returns how many."""
-    lost = levels.expired(connection, now=now, longest=longest, limit=5_000)
-    levels.save(connection, (expired(level, settle=settle, now=now) for level in lost.values()))
+    lost = levels.expired(connection, now=now, longest=longest, limit=PAGE_ROWS)
+    alone = batches.of_one(connection, {level.batch_id for level in lost.values()})
+    after = [
+        expired(level, settle=settle, now=now, alone=level.batch_id in alone)
+        for level in lost.values()
+    ]
+    levels.save(connection, after)
+    _tell(connection, [level for level in after if level.park_reason == CRASHED], lost, now)
     for batch in batches.overdue(connection, now=now):
         _give_up(connection, batch, now)
     return len(lost)
@@ -32,9 +46,29 @@ def end_overrides(connection: Connection, *, now: float) -> None:
         log.warning("overrides_ended", count=len(over), first=f"{over[0].stock_list}/{over[0].sku}")
 
 
+def _tell(
+    connection: Connection, crashed: Sequence[Level], lost: Mapping[Key, Level], now: float
+) -> None:
+    owners = sources.names_by_id(connection) if crashed else {}
+    told = [
+        crash_failure(level, batch_id=lost[level.key].batch_id, source=owners[level.source_id])
+        for level in crashed
+    ]
+    failures.record(connection, told, now=now)
+
+
+def woken(connection: Connection, keys: Sequence[Key], *, now: float) -> None:
+    """Their worker was taken for dead and has only stood still: its lines had no part in it."""
+    there = levels.by_keys(connection, keys, lock=True)
+    counted = [one for one in there.values() if one.crashes and one.claim_token is None]
+    levels.save(connection, map(survived, counted))
+    wronged = [level.key for level in counted if level.park_reason == CRASHED]
+    failures.close_items(connection, wronged, why="its worker had only stood still", now=now)
+
+
 def _give_up(connection: Connection, batch: batches.Batch, now: float) -> None:
     lines = [
-        line._replace(outcome=LineOutcome.WAITING.value, reason="worker_lost", at=now)
+        line._replace(outcome=LineOutcome.WAITING.value, reason=WORKER_LOST, at=now)
         for line in batches.lines_of(connection, batch.id)
         if line.outcome is None
     ]

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from worker.ledger.failures import NewFailure, identity_of
 from worker.model import FailureKind
+from worker.planning.levels import CRASHED
 
 if TYPE_CHECKING:
     from worker.model import Claimed, Outcome
+    from worker.planning.levels import Level
 
 _REMEDIES = {
     "unknown_product": "create the product in Omnitron, then: stocksync failures replay",
@@ -35,6 +37,22 @@ def item_failure(
         value=str(line.value.stock),
         status=outcome.status,
         excerpt=outcome.excerpt or None,
+        batch_id=batch_id,
+    )
+
+
+def crash_failure(level: Level, *, batch_id: int | None, source: str) -> NewFailure:
+    """One level at which worker after worker died, with nothing else in its hands."""
+    return NewFailure(
+        kind=FailureKind.ITEM,
+        identity=identity_of(*level.key),
+        reason=CRASHED,
+        message=f"Whenever {level.sku!r} was sent by itself, the process that sent it died.",
+        remedy="look in the log and at the memory of that time; then: stocksync failures replay",
+        source=source,
+        stock_list=level.stock_list,
+        sku=level.sku,
+        value=str(level.stock),
         batch_id=batch_id,
     )
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from worker.deliver.expiring import woken
 from worker.deliver.failing import item_failure, list_failure
+from worker.deliver.unknown import Asked, tell
 from worker.ledger import batches, channels, confirmations, failures, levels, lists, sources, target
 from worker.ledger.batches import Line
 from worker.ledger.confirmations import Accepted
 from worker.model import AnswerClass, BatchStatus, Delivered, LineOutcome
 from worker.planning import delivery
+from worker.planning.levels import UNKNOWN_PRODUCT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +57,13 @@ class Recording:
         self._expect(settled)
         self._fail(settled)
         self._judge_target()
+        self._woken(settled)
         return self._close(lines)
+
+    def _woken(self, settled: Mapping[Claimed, Settled]) -> None:
+        lost = [line.key for line in self.slip.lines if line not in settled]
+        if lost:
+            woken(self.connection, lost, now=self.now)
 
     def _settled(self) -> dict[Claimed, Settled]:
         verdict, answers = self._verdict(), self.batch.answers
@@ -104,11 +113,25 @@ class Recording:
         for stock_list, outcome in stopped.items():
             lists.stop(self.connection, stock_list, reason=outcome.message, now=self.now)
         self._lists_that_go({line.key.stock_list for line in settled} - set(stopped), settled)
+        self._tell_unknown(settled)
         told = [
             list_failure(stock_list, outcome, batch_id=self.slip.batch_id)
             for stock_list, outcome in stopped.items()
         ]
         failures.record(self.connection, [*self._parked(settled), *told], now=self.now)
+
+    def _tell_unknown(self, settled: Mapping[Claimed, Settled]) -> None:
+        asked = [
+            Asked(
+                after.level,
+                self.batch.answers[line] if refused else None,
+                refused and not line.unknown,
+            )
+            for line, after in settled.items()
+            if line in self.batch.answers
+            for refused in [after.parked == UNKNOWN_PRODUCT]
+        ]
+        tell(self.connection, asked, batch_id=self.slip.batch_id, now=self.now)
 
     def _parked(self, settled: Mapping[Claimed, Settled]) -> list[NewFailure]:
         owners = sources.names_by_id(self.connection)
@@ -121,7 +144,7 @@ class Recording:
                 source=owners.get(after.level.source_id, ""),
             )
             for line, after in settled.items()
-            if after.parked is not None
+            if after.parked not in {None, UNKNOWN_PRODUCT}
         ]
 
     def _lists_that_go(self, going: set[int], settled: Mapping[Claimed, Settled]) -> None:
@@ -153,7 +176,8 @@ class Recording:
         batch_id = self.slip.batch_id
         batches.change(self.connection, batch_id, status=status, ended_at=self.now, **counts)
         log.info("batch_done", batch=batch_id, lines=len(lines), **counts)
-        return Delivered(**counts)
+        unknown = sum(line.reason == UNKNOWN_PRODUCT for line in lines if line.outcome == "parked")
+        return Delivered(**counts, unknown=unknown)
 
     def _line(self, line: Claimed, settled: Settled | None) -> Line:
         outcome = self.batch.answers.get(line)

@@ -31,6 +31,11 @@ class Slip:
     interval: float
     start_until: float
 
+    @property
+    def only_unknown(self) -> bool:
+        """Whether it only asks again for products that Omnitron did not know."""
+        return all(line.unknown for line in self.lines)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:

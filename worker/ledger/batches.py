@@ -134,6 +134,13 @@ def latest(connection: Connection, *, limit: int = 50) -> list[Batch]:
     return _selected(connection, _table.c.id > 0, limit=limit)
 
 
+def of_one(connection: Connection, ids: Iterable[int | None]) -> set[int]:
+    """Those of these batches that had a single line."""
+    wanted = [number for number in ids if number is not None]
+    found = _selected(connection, _table.c.id.in_(wanted) & (_table.c.lines == 1))
+    return {batch.id for batch in found}
+
+
 def overdue(connection: Connection, *, now: float) -> list[Batch]:
     """Batches that still count as being sent although their lease is over."""
     return _selected(

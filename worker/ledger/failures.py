@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 
 from worker.ledger import bulk, schema
 from worker.model import PAGE_ROWS, FailureKind
+from worker.planning.levels import UNKNOWN_PRODUCT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -91,6 +92,11 @@ _ON_REPEAT = (
 def identity_of(stock_list: int, sku: str, warehouse: str = "") -> str:
     """The identity of a failure about a key."""
     return f"{stock_list}/{sku}/{warehouse}" if warehouse else f"{stock_list}/{sku}"
+
+
+def unknown_identity(stock_list: int) -> str:
+    """The identity of a source's failure about all products of a list that are unknown."""
+    return f"unknown:{stock_list}"
 
 
 def record(connection: Connection, failures: Iterable[NewFailure], *, now: float) -> None:
@@ -268,6 +274,30 @@ def close_lists(
     identities = [f"list:{number}" for number in stock_lists]
     condition = _table.c.identity.in_(identities) & _table.c.closed_at.is_(None)
     connection.execute(update(_table).where(condition).values(closed_at=now, closed_why=why))
+
+
+def unknown_is_open(connection: Connection, source: str, stock_list: int) -> bool:
+    """Whether a source's failure about unknown products of a list is open."""
+    query = select(_table.c.id).where(_of_unknown(source, stock_list))
+    return connection.execute(query).first() is not None
+
+
+def close_unknown(
+    connection: Connection, source: str, stock_list: int, *, why: str, now: float
+) -> None:
+    """Close it: none is unknown any more."""
+    statement = update(_table).where(_of_unknown(source, stock_list))
+    connection.execute(statement.values(closed_at=now, closed_why=why))
+
+
+def _of_unknown(source: str, stock_list: int) -> ColumnElement[bool]:
+    return (
+        (_table.c.source == source)
+        & (_table.c.kind == FailureKind.ITEM)
+        & (_table.c.identity == unknown_identity(stock_list))
+        & (_table.c.reason == UNKNOWN_PRODUCT)
+        & _table.c.closed_at.is_(None)
+    )
 
 
 def close_channel(connection: Connection, channel_id: int, *, reason: str, now: float) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from worker.ledger import bulk, schema
-from worker.model import Claimed, Key, Rank, Value
-from worker.planning.levels import Level
+from worker.model import Rank
+from worker.planning.levels import UNKNOWN_PRODUCT, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from sqlalchemy import Connection
+
+    from worker.model import Key
 
 _COLUMNS = Level._fields
 _NAMES = ", ".join(f"level.{name}" for name in _COLUMNS)
@@ -20,12 +21,18 @@ _KEYED = "(level.stock_list = k.stock_list AND level.sku = k.sku)"
 _IN_STOCK = " AND stock > 0 AND NOT retired"
 _ZEROED = "vetted_stock IS NOT NULL AND stock = 0"
 """The condition of `planning.levels.Level.zeroed`, for the index of what was not vetted."""
-_LOWERING = f"{Rank.PINNED_LOWER:d}, {Rank.URGENT:d}"
+LOWERING = f"{Rank.PINNED_LOWER:d}, {Rank.URGENT:d}"
 CAN_GO = "revision > sent_revision AND claim_token IS NULL AND park_reason IS NULL"
 """The condition of the partial index of due levels, word for word."""
-RAISING = f"rank NOT IN ({_LOWERING})"
+RAISING = f"rank NOT IN ({LOWERING})"
 """The condition of what waits while increases are paused."""
 _PIN_OVER = "override_stock IS NOT NULL AND override_until <= ?"
+_UNKNOWN = f"park_reason = '{UNKNOWN_PRODUCT}' AND NOT retired"
+ASK_AGAIN = (
+    f"park_reason = '{UNKNOWN_PRODUCT}' AND not_before <= ?"
+    " AND claim_token IS NULL AND revision > sent_revision"
+)
+"""The condition of what Omnitron did not know and is to be asked for again."""
 
 
 def by_keys(
@@ -105,77 +112,35 @@ def _by_key(level: Level) -> tuple[int, str]:
     return level.stock_list, level.sku
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
-    """Under which token and batch, and until when (ledger time), levels are claimed.
-
-    raises: whether levels that would rise may go (`target pause --raises`).
-    """
-
-    token: str
-    batch_id: int
-    until: float
-    raises: bool = True
-
-
-def claim(connection: Connection, ticket: Ticket, *, limit: int, now: float) -> list[Claimed]:
-    """Claim up to ``limit`` levels: nine tenths by rank, one tenth the oldest.
-
-    What comes back is what is sent. The tenth is kept over many small batches too.
-    """
-    oldest = ticket.batch_id * limit // 10 - (ticket.batch_id - 1) * limit // 10
-    wanted = (("rank, due_since", limit - oldest), ("due_since", oldest))
-    claimed: list[Claimed] = []
-    for order, count in wanted:
-        if count:
-            claimed += _claim(connection, ticket, order=order, limit=count, now=now)
-    return claimed
-
-
-def _claim(
-    connection: Connection, ticket: Ticket, *, order: str, limit: int, now: float
-) -> list[Claimed]:
-    condition = (
-        f"{CAN_GO} AND not_before <= ? AND withheld_until <= ? AND NOT retired"
-        " AND stock_list NOT IN (SELECT id FROM stock_list WHERE stopped_until > ?)"
-    )
-    if not ticket.raises:
-        condition += f" AND rank IN ({_LOWERING})"
-    pick = f"SELECT stock_list, sku FROM level WHERE {condition} ORDER BY {order} LIMIT ?"
-    change = "claim_token = ?, claim_until = ?, batch_id = ?"
-    result = (
-        "level.stock_list, level.sku, coalesce(level.override_stock, level.stock),"
-        " level.unit_type, level.sold, level.extra,"
-        " level.revision, level.rank, level.attempts"
-    )
-    claims: tuple[object, ...] = (ticket.token, ticket.until, ticket.batch_id)
-    picks: tuple[object, ...] = (now, now, now, limit)
-    if connection.dialect.name == "sqlite":
-        statement = (
-            f"UPDATE level SET {change} WHERE (stock_list, sku) IN ({pick})"
-            f" RETURNING {result.replace('level.', '')}"
-        )
-        arguments = claims + picks
-    else:
-        statement = (
-            f"WITH picked AS MATERIALIZED ({pick} FOR UPDATE SKIP LOCKED)"
-            f" UPDATE level SET {change} FROM picked"
-            " WHERE level.stock_list = picked.stock_list AND level.sku = picked.sku"
-            f" RETURNING {result}"
-        )
-        arguments = picks + claims
-    rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), arguments)
-    return [_claimed(row) for row in rows]
-
-
-def _claimed(row: Sequence[Any]) -> Claimed:
-    return Claimed(Key(row[0], row[1]), Value(*row[2:6]), row[6], row[7], row[8])
-
-
 def any_due(connection: Connection) -> bool:
     """Whether any level must go, now or later."""
     statement = f"SELECT 1 FROM level WHERE {CAN_GO} AND NOT retired LIMIT 1"
     return connection.exec_driver_sql(statement).first() is not None
+
+
+def any_unknown(connection: Connection, *, now: float) -> bool:
+    """Whether it is time to ask again for any product that Omnitron did not know."""
+    statement = f"SELECT 1 FROM level WHERE {ASK_AGAIN} AND NOT retired LIMIT 1"
+    sql = bulk.driver_sql(connection, statement)
+    return connection.exec_driver_sql(sql, (now,)).first() is not None
+
+
+def unknown_count(connection: Connection, source_id: int, stock_list: int) -> int:
+    """How many levels of a source and list are parked since Omnitron does not know them."""
+    statement = f"SELECT count(*) FROM level WHERE {_UNKNOWN} AND source_id = ? AND stock_list = ?"
+    sql = bulk.driver_sql(connection, statement)
+    return int(connection.exec_driver_sql(sql, (source_id, stock_list)).scalar_one())
+
+
+def unknown_ones(connection: Connection, source_id: int, stock_list: int) -> list[Level]:
+    """Those levels, in key order."""
+    statement = (
+        f"SELECT {_NAMES} FROM level WHERE {_UNKNOWN} AND source_id = ? AND stock_list = ?"
+        " ORDER BY sku"
+    )
+    sql = bulk.driver_sql(connection, statement)
+    rows = connection.exec_driver_sql(sql, (source_id, stock_list))
+    return [Level._make(row) for row in rows]
 
 
 def any_claimed(connection: Connection) -> bool:

@@ -187,6 +187,7 @@ _PINNED = text("override_stock IS NOT NULL")
 _RETIRED = text("retired")
 _WITHHELD = text("withheld_until > 0")
 _UNVETTED = text("vetted_stock IS NOT NULL")
+_SUSPECT = text("crashes > 0")
 
 
 def _partial(name: str, *columns: Column[object], where: object) -> Index:
@@ -196,7 +197,8 @@ def _partial(name: str, *columns: Column[object], where: object) -> Index:
 _partial("ix_level_due", level.c.rank, level.c.due_since, where=_DUE)
 _partial("ix_level_oldest", level.c.due_since, where=_DUE)
 _partial("ix_level_claim", level.c.claim_token, where=_FLYING)
-_partial("ix_level_parked", level.c.park_reason, where=_PARKED)
+_partial("ix_level_parked", level.c.park_reason, level.c.not_before, where=_PARKED)
+_partial("ix_level_suspect", level.c.crashes, level.c.due_since, where=_SUSPECT)
 _partial("ix_level_pinned", level.c.override_until, where=_PINNED)
 _partial("ix_level_retired", level.c.source_id, where=_RETIRED)
 _partial("ix_level_withheld", level.c.source_id, where=_WITHHELD)

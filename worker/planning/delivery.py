@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from worker.model import AnswerClass, LineOutcome, Outcome, TargetState
 from worker.planning import limiter
-from worker.planning.levels import REST_CAP, accepted, in_doubt, rejected, released
+from worker.planning.levels import (
+    REST_CAP,
+    accepted,
+    in_doubt,
+    rejected,
+    released,
+    unknown_product,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -33,7 +40,7 @@ _ALIVE = {
 }
 _PARKING = {
     AnswerClass.REJECTED: None,
-    AnswerClass.UNKNOWN_PRODUCT: "unknown_product",
+    AnswerClass.UNKNOWN_PRODUCT: None,
     AnswerClass.FORBIDDEN: "forbidden",
     AnswerClass.DEFECT: "internal",
 }
@@ -119,6 +126,8 @@ def settle_level(
     level: Level, line: Claimed, outcome: Outcome | None, *, verdict: Verdict, now: float
 ) -> Settled:
     """One level after its answer; None: it was never sent."""
+    if outcome is not None and outcome.verdict not in _STOPPING:
+        level = level._replace(crashes=0)  # its answer came, and our worker lives
     if outcome is None or outcome.verdict not in {*_PARKING, *_RESTING, AnswerClass.ACCEPTED}:
         return Settled(released(level), _unsent(level, line), None)
     if outcome.verdict is AnswerClass.ACCEPTED:
@@ -132,19 +141,30 @@ def settle_level(
         return Settled(after, _line(level, line, LineOutcome.SENT), None)
     if outcome.verdict in _RESTING:
         return _doubtful(level, line, verdict=verdict, now=now)
+    return _not_taken(level, line, outcome, verdict=verdict, now=now)
+
+
+def _not_taken(
+    level: Level, line: Claimed, outcome: Outcome, *, verdict: Verdict, now: float
+) -> Settled:
+    """One level that Omnitron does not take: parked, unless it is not the item's fault."""
     if verdict.epidemic and verdict.epidemic == _reason_of(outcome):
         return Settled(released(level), _unsent(level, line), None)
     if verdict.probing:  # not parked, but at rest: the next probe tries another item
         rests = released(level)._replace(not_before=now + REST_CAP)
         return Settled(rests, _unsent(level, line), None)
+    if outcome.verdict is AnswerClass.UNKNOWN_PRODUCT:
+        return _settled(unknown_product(level, revision=line.revision, now=now))
     return _parked(level, line, _PARKING[outcome.verdict] or outcome.reason, now)
 
 
 def _parked(level: Level, line: Claimed, reason: str, now: float) -> Settled:
-    after = rejected(level, revision=line.revision, reason=reason, now=now)
-    if after.park_reason is None:
-        return Settled(after, LineOutcome.SUPERSEDED, None)
-    return Settled(after, LineOutcome.PARKED, reason)
+    return _settled(rejected(level, revision=line.revision, reason=reason, now=now))
+
+
+def _settled(after: Level) -> Settled:
+    parked = after.park_reason
+    return Settled(after, LineOutcome.SUPERSEDED if parked is None else LineOutcome.PARKED, parked)
 
 
 def _doubtful(level: Level, line: Claimed, *, verdict: Verdict, now: float) -> Settled:

@@ -16,6 +16,15 @@ REST_CAP = 600.0
 UNKNOWN_PRODUCT = "unknown_product"
 """The one park that another value of the ERP does not clear."""
 
+UNKNOWN_FIRST = 3_600.0
+UNKNOWN_LONGEST = 86_400.0
+"""A product that Omnitron does not know is tried again after an hour, doubling, up to a day."""
+
+CRASHED = "crashed"
+ALONE = 3
+_TOGETHER = {1: 50, 2: 5}
+"""After so many deaths of their workers, so many levels are sent together; then each alone."""
+
 MISSING_IN_SOURCE = "missing_in_source"
 """The one park that is the source's business: a snapshot no longer states the key."""
 
@@ -228,11 +237,14 @@ def _lowers(level: Level) -> bool:
 
 def accepted(level: Level, *, revision: int, stock: int, pk: int | None, now: float) -> Level:
     """Omnitron answered that it has the claimed ``revision``."""
+    known = _known(level)
     return _free(level)._replace(
         sent_revision=revision,
         sent_stock=stock,
         sent_at=now,
         remote_pk=level.remote_pk if pk is None else pk,
+        park_reason=known.park_reason,
+        parked_at=known.parked_at,
         attempts=0,
         crashes=0,
         not_before=0.0,
@@ -247,9 +259,29 @@ def _rank_after(level: Level, sent: int) -> Rank:
 
 def rejected(level: Level, *, revision: int, reason: str, now: float) -> Level:
     """The item's own fault: parked, unless the ERP has said something newer meanwhile."""
-    if level.revision > revision:
+    known = _known(_free(level))
+    return known if level.revision > revision else parked(known, reason=reason, now=now)
+
+
+def unknown_product(level: Level, *, revision: int, now: float) -> Level:
+    """Omnitron does not know the product (yet): parked, and tried again by itself, ever later."""
+    again = level.park_reason == UNKNOWN_PRODUCT
+    if level.revision > revision and not again:
         return _free(level)
-    return parked(_free(level), reason=reason, now=now)
+    tries = level.attempts + 1 if again else 1
+    return _free(level)._replace(
+        park_reason=UNKNOWN_PRODUCT,
+        parked_at=level.parked_at if again else now,
+        attempts=tries,
+        not_before=now + min(UNKNOWN_FIRST * 2.0 ** min(tries - 1, 16), UNKNOWN_LONGEST),
+    )
+
+
+def _known(level: Level) -> Level:
+    """Whatever Omnitron says of it now, it is no longer that the product is unknown."""
+    if level.park_reason != UNKNOWN_PRODUCT:
+        return level
+    return level._replace(park_reason=None, parked_at=None, attempts=0, not_before=0.0)
 
 
 def parked(level: Level, *, reason: str, now: float) -> Level:
@@ -267,6 +299,7 @@ def in_doubt(level: Level, *, settle: float, now: float, blame: bool) -> Level:
 
     blame: count it against the item (others of its batch were accepted).
     """
+    level = _known(level)
     rest = min(settle * 2.0 ** min(level.attempts, 16), REST_CAP)
     return _free(level)._replace(
         attempts=level.attempts + blame,
@@ -276,19 +309,34 @@ def in_doubt(level: Level, *, settle: float, now: float, blame: bool) -> Level:
     )
 
 
-def expired(level: Level, *, settle: float, now: float) -> Level:
+def together(crashes: int) -> int | None:
+    """How many levels that saw so many workers die may share a batch; None: any number."""
+    return None if crashes <= 0 else _TOGETHER.get(crashes, 1)
+
+
+def expired(level: Level, *, settle: float, now: float, alone: bool = False) -> Level:
     """Its worker died or lost its lease: in doubt from the lease's end.
 
-    A lease that is further ahead than any can be counts as over; the key rests from now on.
+    alone: nothing else was in that worker's hands; the second time, nothing else is to blame. A
+    lease that is further ahead than any can be counts as over; the key rests from now on.
     """
     end = min(level.claim_until or 0.0, now)
     doubtful = in_doubt(level, settle=settle, now=end, blame=False)
-    return doubtful._replace(crashes=level.crashes + 1)
+    deaths = max(level.crashes, ALONE if alone else 0) + 1
+    after = doubtful._replace(crashes=deaths)
+    is_poison = alone and deaths > ALONE + 1
+    return parked(after, reason=CRASHED, now=now) if is_poison else after
+
+
+def survived(level: Level) -> Level:
+    """The worker that was taken for dead has only stood still: that death does not count."""
+    cleared = level if level.park_reason != CRASHED else replayed(level)
+    return cleared._replace(crashes=max(level.crashes - 1, 0))
 
 
 def replayed(level: Level) -> Level:
     """A person wants it tried again. A rest goes on: what is in doubt may still land."""
-    return level._replace(park_reason=None, parked_at=None, attempts=0, crashes=0)
+    return _known(level)._replace(park_reason=None, parked_at=None, attempts=0, crashes=0)
 
 
 def never_sent(level: Level, *, now: float, stays_parked: bool = False) -> Level:

@@ -179,11 +179,12 @@ def upgrade() -> None:
     op.create_index('ix_level_due', 'level', ['rank', 'due_since'], unique=False, sqlite_where=sa.text('revision > sent_revision AND claim_token IS NULL AND park_reason IS NULL'), postgresql_where=sa.text('revision > sent_revision AND claim_token IS NULL AND park_reason IS NULL'))
     op.create_index('ix_level_oldest', 'level', ['due_since'], unique=False, sqlite_where=sa.text('revision > sent_revision AND claim_token IS NULL AND park_reason IS NULL'), postgresql_where=sa.text('revision > sent_revision AND claim_token IS NULL AND park_reason IS NULL'))
     op.create_index('ix_level_owner', 'level', ['source_id', 'stock_list'], unique=False)
-    op.create_index('ix_level_parked', 'level', ['park_reason'], unique=False, sqlite_where=sa.text('park_reason IS NOT NULL'), postgresql_where=sa.text('park_reason IS NOT NULL'))
+    op.create_index('ix_level_parked', 'level', ['park_reason', 'not_before'], unique=False, sqlite_where=sa.text('park_reason IS NOT NULL'), postgresql_where=sa.text('park_reason IS NOT NULL'))
     op.create_index('ix_level_pinned', 'level', ['override_until'], unique=False, sqlite_where=sa.text('override_stock IS NOT NULL'), postgresql_where=sa.text('override_stock IS NOT NULL'))
     op.create_index('ix_level_remote', 'level', ['remote_pk'], unique=False)
     op.create_index('ix_level_retired', 'level', ['source_id'], unique=False, sqlite_where=sa.text('retired'), postgresql_where=sa.text('retired'))
     op.create_index('ix_level_sku', 'level', ['sku'], unique=False)
+    op.create_index('ix_level_suspect', 'level', ['crashes', 'due_since'], unique=False, sqlite_where=sa.text('crashes > 0'), postgresql_where=sa.text('crashes > 0'))
     op.create_index('ix_level_unvetted', 'level', ['source_id'], unique=False, sqlite_where=sa.text('vetted_stock IS NOT NULL'), postgresql_where=sa.text('vetted_stock IS NOT NULL'))
     op.create_index('ix_level_withheld', 'level', ['source_id'], unique=False, sqlite_where=sa.text('withheld_until > 0'), postgresql_where=sa.text('withheld_until > 0'))
     op.create_table('part',
