@@ -67,6 +67,7 @@ def target_plan(settings: Settings) -> TargetPlan:
         settle=omnitron.settle_seconds,
         max_in_flight=omnitron.max_in_flight,
         rate=omnitron.requests_per_second,
+        reports_unknown=omnitron.unknown_products == "report",
     )
 
 

@@ -125,6 +125,7 @@ class Omnitron(Table):
     settle_seconds: Annotated[Duration, Field(le=600)] = 10.0
     max_in_flight: Annotated[Positive, Field(le=1_000)] = 32
     requests_per_second: Rate = 20.0
+    unknown_products: Literal["report", "ignore"] = "report"
 
 
 class Channel(Table):

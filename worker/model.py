@@ -323,7 +323,10 @@ class ChannelPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPlan:
-    """How fast and how patiently Omnitron is written to. Seconds, requests per second."""
+    """How fast and how patiently Omnitron is written to. Seconds, requests per second.
+
+    reports_unknown: whether products that Omnitron does not know concern a person.
+    """
 
     base_url: str
     writes: bool
@@ -331,6 +334,7 @@ class TargetPlan:
     settle: float
     max_in_flight: int
     rate: float
+    reports_unknown: bool = True
 
 
 class Claimed(NamedTuple):
@@ -402,13 +406,18 @@ class StockList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """What a deliver run did, in levels; unknown: of those parked, for want of their product."""
+    """What a deliver run did, in levels; ignored: those parked that shall concern nobody."""
 
     sent: int = 0
     superseded: int = 0
     parked: int = 0
     waiting: int = 0
-    unknown: int = 0
+    ignored: int = 0
+
+    @property
+    def for_people(self) -> int:
+        """Levels parked that a person has to look at."""
+        return self.parked - self.ignored
 
     def __add__(self, other: Delivered) -> Delivered:
         """Field by field."""
@@ -417,7 +426,7 @@ class Delivered:
             superseded=self.superseded + other.superseded,
             parked=self.parked + other.parked,
             waiting=self.waiting + other.waiting,
-            unknown=self.unknown + other.unknown,
+            ignored=self.ignored + other.ignored,
         )
 
 

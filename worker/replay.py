@@ -6,9 +6,9 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from worker.ledger import batches, bulk, events, failures, levels, lists
+from worker.ledger import batches, bulk, events, failures, levels, lists, sources
 from worker.model import FailureKind, Key, LineOutcome, Rank
-from worker.planning.levels import MISSING_IN_SOURCE, replayed
+from worker.planning.levels import MISSING_IN_SOURCE, UNKNOWN_PRODUCT, replayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,13 +67,24 @@ def choose(connection: Connection, choice: Choice) -> Chosen:
         else failures.open_ones(connection, source=choice.source, reason=choice.reason)
     )
     items = [failure for failure in found if _can_go_again(failure)]
+    unknown = {one.key for failure in items for one in unknown_levels(connection, failure)}
+    about_lists = [f for f in items if f.sku is None and f.reason != UNKNOWN_PRODUCT]
     return Chosen(
         keys=sorted(
             {Key(f.stock_list, f.sku) for f in items if f.stock_list and f.sku is not None}
+            | unknown
         ),
-        lists=sorted({f.stock_list for f in items if f.stock_list and f.sku is None}),
+        lists=sorted({f.stock_list for f in about_lists if f.stock_list}),
         others=[failure for failure in found if not _can_go_again(failure)],
     )
+
+
+def unknown_levels(connection: Connection, failure: Failure) -> list[Level]:
+    """The levels that a failure about unknown products stands for; none for any other failure."""
+    if failure.reason != UNKNOWN_PRODUCT or failure.stock_list is None:
+        return []
+    source = sources.named(connection, failure.source)
+    return [] if source is None else levels.unknown_ones(connection, source.id, failure.stock_list)
 
 
 def keys_of_failures(connection: Connection, choice: Choice) -> list[Key]:

@@ -56,7 +56,7 @@ class SyncReport:
         """What this run ends with."""
         codes = [pull.exit_code for pull in self.pulls]
         passed_over = any(pull.status == PAUSED for pull in self.pulls)
-        if self.delivered.parked or self.held or passed_over:
+        if self.delivered.for_people or self.held or passed_over:
             codes.append(ExitCode.ATTENTION)
         if self.left or self.errors:
             codes.append(ExitCode.UNREACHABLE)

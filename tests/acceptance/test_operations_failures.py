@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from tests.acceptance.operating import place, sandbox
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.acceptance.operating import Workplace
     from worker.sandbox import RunningSandbox
 
@@ -132,3 +134,33 @@ def test_exports_are_exact_or_safe_to_open_and_overwrite_nothing(
         assert {row["value"] for row in csv.DictReader(stream)} == {"'=x", "2"}
     lines = (place.folder / "out.jsonl").read_text().splitlines()
     assert {json.loads(line)["value"] for line in lines} == {"=x", "2"}
+
+
+def test_unknown_products_are_one_failure_that_names_every_sku(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    sandbox.set_products(["A"])
+    place.drop("a.csv", A=1, B=2, C=3)
+    place.run("sync", code=1)
+    (failure,) = place.json("failures")
+    assert (failure["reason"], failure["occurrences"]) == ("unknown_product", 2)
+    number = str(failure["id"])
+    assert place.json("failures", "show", number)["skus"] == ["B", "C"]
+    assert "B, C" in place.run("failures", "show", number).out
+    place.run("failures", "export", str(place.folder / "out.jsonl"))
+    rows = [json.loads(line) for line in (place.folder / "out.jsonl").read_text().splitlines()]
+    assert [(row["sku"], row["value"]) for row in rows] == [("B", "2"), ("C", "3")]
+    sandbox.set_products(["A", "B", "C"])
+    assert place.json("failures", "replay", number)["replayed"] == 2
+    place.run("sync")
+
+
+def test_unknown_products_that_are_ignored_are_listed_and_change_no_exit_code(
+    place: Workplace, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOCKSYNC_OMNITRON__UNKNOWN_PRODUCTS", "ignore")
+    sandbox.set_products(["A"])
+    place.drop("a.csv", A=1, B=2)
+    place.run("sync")
+    assert place.json("status")["ok"]
+    assert [failure["reason"] for failure in place.json("failures")] == ["unknown_product"]

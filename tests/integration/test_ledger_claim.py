@@ -164,7 +164,7 @@ def test_while_raises_are_paused_only_the_urgent_go(ledger: Ledger) -> None:
 
 
 def test_a_lease_that_is_over_puts_its_levels_in_doubt(ledger: Ledger, clock: HandClock) -> None:
-    say(ledger, {"A": 5})
+    say(ledger, {"A": 5, "B": 5})
     change(ledger, "A", sent_stock=9)
     claim(ledger, 10)
     end = clock() + LEASE

@@ -14,7 +14,9 @@ from worker.cli.session import Session, printable, rfc3339, table
 from worker.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
 
     from worker.ledger.events import Event
     from worker.ledger.failures import Failure
@@ -47,14 +49,17 @@ def show(context: typer.Context, failure_id: Number) -> None:
     """Show everything that is known of one failure."""
     from worker.ledger import events
     from worker.ledger import failures as failures_ledger
+    from worker.replay import unknown_levels
 
     session: Session = context.obj
     with session.untouched_ledger.read() as connection:
         found = failures_ledger.numbered(connection, [failure_id])
         done = events.about(connection, f"failure {failure_id}")
+        unknown = [level.sku for one in found for level in unknown_levels(connection, one)]
     if not found:
         raise UsageError(f"there is no failure {failure_id}", remedy=_OPEN)
-    session.show(_whole(found[0], done), lambda: _show(session, found[0], done))
+    document = _whole(found[0], done) | ({"skus": unknown} if unknown else {})
+    session.show(document, lambda: _show(session, found[0], done, unknown))
 
 
 @failures.command()
@@ -80,15 +85,30 @@ def export(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE.csv|jsonl")],
 ) -> None:
-    """Write all open failures to a new file: CSV for a spreadsheet, or exact JSON lines."""
+    """Write all open failures to a new file: CSV for a spreadsheet, or exact JSON lines.
+
+    Products that Omnitron does not know have a line each.
+    """
     from worker.cli.exporting import write_new
     from worker.ledger import failures as failures_ledger
 
     session: Session = context.obj
     with session.untouched_ledger.read() as connection:
         found = failures_ledger.each_open(connection)
-        count = write_new(file, (_whole(failure) for failure in found))
+        each = (row for failure in found for row in _exported(connection, failure))
+        count = write_new(file, each)
     session.show({"file": str(file), "count": count}, lambda: f"{count} failures are in {file}")
+
+
+def _exported(connection: Connection, failure: Failure) -> Iterator[dict[str, Any]]:
+    """One line a failure; one a SKU where a failure stands for many."""
+    from worker.replay import unknown_levels
+
+    levels = unknown_levels(connection, failure)
+    if not levels:
+        yield _whole(failure)
+    for level in levels:
+        yield _whole(failure) | {"sku": level.sku, "value": str(level.stock), "occurrences": 1}
 
 
 def _list(session: Session, source: str | None, reason: str | None, limit: int | None) -> None:
@@ -190,7 +210,9 @@ def _message(failure: Failure) -> str:
     return failure.message if named else f"{failure.file}: {failure.message}"
 
 
-def _show(session: Session, failure: Failure, done: Sequence[Event]) -> None:
+def _show(
+    session: Session, failure: Failure, done: Sequence[Event], unknown: Sequence[str]
+) -> None:
     moments = {"first_seen", "last_seen", "closed_at"}
     for name, value in failure._asdict().items():
         if value not in {None, ""} and name != "identity":
@@ -199,6 +221,10 @@ def _show(session: Session, failure: Failure, done: Sequence[Event]) -> None:
     for event in done:
         when = session.local(event.at)
         session.out.print(printable(f"{when} {event.action} by {event.actor} {event.detail}"))
+    if unknown:
+        session.out.print(printable(f"{'skus':<12} {', '.join(unknown[:SHOWN])}"))
+    if len(unknown) > SHOWN:
+        session.out.print(f"and {len(unknown) - SHOWN} more: stocksync failures export FILE.csv")
     for sentence in _what_next(failure):
         session.out.print(sentence)
 

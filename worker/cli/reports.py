@@ -29,7 +29,7 @@ class Drained(NamedTuple):
         """Levels left outweigh levels parked."""
         if self.left:
             return ExitCode.UNREACHABLE
-        return ExitCode.ATTENTION if self.delivered.parked else ExitCode.OK
+        return ExitCode.ATTENTION if self.delivered.for_people else ExitCode.OK
 
 
 def of_sync(report: SyncReport) -> dict[str, Any]:
@@ -150,13 +150,14 @@ def sync_shown(session: Session, report: SyncReport) -> None:
     session.out.print(f"Confirmed by the channels: {report.confirmed}")
     for error in report.errors:
         session.out.print(f"Omnitron: {error.message}\n  remedy: {error.remedy}")
-    _left(session, left=report.left, reason=report.reason, parked=delivered.parked)
+    _left(session, left=report.left, reason=report.reason, parked=delivered.for_people)
 
 
 def delivery_shown(session: Session, drained: Drained) -> None:
     """What was delivered, and what is left to do."""
     session.out.print(_delivered_line(drained.delivered))
-    _left(session, left=drained.left, reason=drained.reason, parked=drained.delivered.parked)
+    parked = drained.delivered.for_people
+    _left(session, left=drained.left, reason=drained.reason, parked=parked)
 
 
 def looks_shown(session: Session, looks: Sequence[Confirmed]) -> None:

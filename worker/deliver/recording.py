@@ -176,8 +176,13 @@ class Recording:
         batch_id = self.slip.batch_id
         batches.change(self.connection, batch_id, status=status, ended_at=self.now, **counts)
         log.info("batch_done", batch=batch_id, lines=len(lines), **counts)
-        unknown = sum(line.reason == UNKNOWN_PRODUCT for line in lines if line.outcome == "parked")
-        return Delivered(**counts, unknown=unknown)
+        return Delivered(**counts, ignored=self._ignored(lines))
+
+    def _ignored(self, lines: Sequence[Line]) -> int:
+        if self.plan.reports_unknown:
+            return 0
+        parked = [line for line in lines if line.outcome == LineOutcome.PARKED]
+        return sum(line.reason == UNKNOWN_PRODUCT for line in parked)
 
     def _line(self, line: Claimed, settled: Settled | None) -> Line:
         outcome = self.batch.answers.get(line)

@@ -161,6 +161,12 @@ def open_count(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def unknown_count(connection: Connection) -> int:
+    """How many of them are about products that Omnitron does not know."""
+    condition = _table.c.closed_at.is_(None) & (_table.c.reason == UNKNOWN_PRODUCT)
+    return int(connection.execute(select(func.count()).where(condition)).scalar_one())
+
+
 def groups(
     connection: Connection, *, source: str | None = None, reason: str | None = None
 ) -> list[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ from worker.ledger import bulk, channels, failures, levels, pulls, schema, sourc
 from worker.model import ConfirmState, LevelState, SourceState
 from worker.planning import limiter
 from worker.planning.fingerprints import consequences
+from worker.planning.levels import UNKNOWN_PRODUCT
 from worker.planning.standing import (
     ChannelStanding,
     LevelCounts,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _OWN = "NOT retired AND override_stock IS NULL"
 _FREE = f"{_OWN} AND park_reason IS NULL"
+_UNKNOWN = f"park_reason = '{UNKNOWN_PRODUCT}' AND {_OWN}"
 _CURSOR_LIMIT = 120
 
 
@@ -46,6 +48,8 @@ def standing(
             for state in ConfirmState
         },
         open_failures=failures.open_count(connection),
+        ignored_levels=0 if plan.reports_unknown else _count(connection, _UNKNOWN),
+        ignored_failures=0 if plan.reports_unknown else failures.unknown_count(connection),
         sources=[_source(connection, of_source, now) for _, of_source in sorted(plans.items())],
         orphans=sources.orphans(connection, plans.keys()),
         channels=of_channels,

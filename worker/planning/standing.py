@@ -85,6 +85,7 @@ class Standing:
     """Everything that `status` shows, at one moment of the ledger's clock.
 
     orphans: sources configured no longer of which nobody has decided, with their levels.
+    ignored: those of unknown products, where the configuration says that they concern nobody.
     """
 
     at: float
@@ -94,6 +95,8 @@ class Standing:
     heartbeat_at: float | None = None
     confirmations: Mapping[str, int] = field(default_factory=dict)
     open_failures: int = 0
+    ignored_levels: int = 0
+    ignored_failures: int = 0
     sources: Sequence[SourceStanding] = ()
     orphans: Mapping[str, int] = field(default_factory=dict)
     channels: Sequence[ChannelStanding] = ()
@@ -219,16 +222,16 @@ def _of_channels(standing: Standing) -> Iterator[Concern]:
 
 
 def _of_levels(standing: Standing) -> Iterator[Concern]:
-    if standing.levels.parked:
+    if parked := standing.levels.parked - standing.ignored_levels:
         yield Concern(
             ExitCode.ATTENTION,
-            f"levels are parked, each for its reason: {standing.levels.parked}",
+            f"levels are parked, each for its reason: {parked}",
             "see: stocksync failures",
         )
-    if standing.open_failures:
+    if failures := standing.open_failures - standing.ignored_failures:
         yield Concern(
             ExitCode.ATTENTION,
-            f"failures are open: {standing.open_failures}",
+            f"failures are open: {failures}",
             "see: stocksync failures",
         )
     late = standing.oldest_due_seconds or 0.0
