@@ -2,7 +2,7 @@
 # all else comes into .venv, from locked packages with hashes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo run test test-all acceptance-tryton check bench lock clean
+.PHONY: help install demo run test test-all soak acceptance-tryton check bench lock clean
 
 # the first of these that is new enough; or say which one: make PYTHON=/path/to/python
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -43,6 +43,9 @@ test: install  ## the suite that every change must pass (minutes)
 
 test-all: CHOSEN = --hypothesis-profile=thorough
 test-all: check test  ## that and every long proof, with a longer search for odd inputs
+
+soak: install  ## random faults on the real service, on both databases (ARGS="--minutes 10 --seed 7")
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 acceptance-tryton: install  ## follow a real ERP, Tryton, through hundreds of its own transactions (minutes)
 	@test -x var/tryton/bin/python || { $(PYTHON) -m venv var/tryton && var/tryton/bin/pip install -q \
