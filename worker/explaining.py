@@ -252,6 +252,14 @@ def _probe(known: Known, when: When) -> str:
 
 
 def _after_sent(known: Known, level: Level) -> str:
+    held = [
+        change
+        for change in _of_list(known.changes, level.stock_list)
+        if change.status == PullStatus.HELD and change.after != level.stock
+    ]
+    if held:
+        number = held[-1].pull_id
+        return f"pull {number} is held and would make it {held[-1].after}: pulls show {number}"
     rows = _of_list(known.confirmations, level.stock_list)
     late = [row.channel_id for row in rows if row.state != ConfirmState.CONFIRMED]
     if late:

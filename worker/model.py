@@ -180,7 +180,7 @@ class Duplicates(enum.StrEnum):
 
 
 class Lookalikes(enum.StrEnum):
-    """What becomes of two SKUs of one pull that differ only in case, blanks or composition."""
+    """What becomes of two SKUs of a source that differ only in case, blanks or composition."""
 
     REJECT = "reject"  # neither is raised
     ALLOW = "allow"  # they are two products

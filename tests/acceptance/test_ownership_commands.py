@@ -116,3 +116,5 @@ def test_a_plan_tells_what_was_let_through(place: Workplace, sandbox: RunningSan
     assert sandbox.state()["1:A"]["stock"] == 4
     assert place.json("pulls", "show", "2")["let_through"] == 1
     assert "1 of them only sink" in place.run("pulls", "show", "2").out
+    assert "pull 2 is held and would make it 9: pulls show 2" in place.run("explain", "B").out
+    assert "1 levels that only sank were let through" in place.run("pulls", "discard", "2").out

@@ -166,6 +166,15 @@ def test_a_held_pull_expires_is_read_again_and_tells_so(drop: Drop, clock: HandC
     assert reasons(drop.ledger) == []
 
 
+def test_a_person_who_discards_what_is_held_again_has_decided(drop: Drop, clock: HandClock) -> None:
+    drop.guard(while_held=WhileHeld.NOTHING)
+    drop.say(*HELD)
+    drop.pull()
+    clock.forward(DAY + 1)
+    drop.discard(drop.one().pull_id)
+    assert reasons(drop.ledger) == []
+
+
 def test_an_expired_delta_is_not_lost_and_those_behind_it_keep_their_order(
     ledger: Ledger, tmp_path: Path, clock: HandClock
 ) -> None:

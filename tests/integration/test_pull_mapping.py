@@ -13,7 +13,7 @@ from tests.integration.pulling import Drop, Warehouses
 from tests.integration.scenes import level_of, open_failures, reasons, source_of, stocks_of
 from worker.ledger import lists
 from worker.model import Duplicates, Lookalikes, Missing, SkuRule, SourceState, StockList
-from worker.pull import carrying
+from worker.pull import carrying, resembling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +146,48 @@ def test_two_products_may_be_told_apart_by_case_where_the_rules_say_so(drop: Dro
     drop.say("5mm,5", "5MM,9")
     drop.pull()
     assert stocks_of(drop.ledger, "5mm", "5MM") == {"5mm": 5, "5MM": 9}
+
+
+@pytest.mark.parametrize(
+    ("known", "new"),
+    [("ABC", "abc"), ("abc", "ABC"), ("Abc", "aBC"), ("A BC", "ABC"), ("ŞB", "şb")],
+)
+@pytest.mark.parametrize("mode", Kind)
+def test_a_new_sku_that_looks_like_a_known_one_is_not_sent(
+    ledger: Ledger, tmp_path: Path, known: str, new: str, mode: Kind
+) -> None:
+    drop = Drop(ledger, tmp_path / "drop", mode=mode)
+    drop.say(f"{known},5", "X,1")
+    drop.pull()
+    for stock in (0, 9):
+        drop.say(f"{new},{stock}", "Y,1")
+        assert drop.one().rejected == 1
+    assert stocks_of(ledger, known, new, "Y") == {known: 5, "Y": 1}
+    (failure,) = open_failures(ledger)
+    assert f"looks like {known!r}, which this source has stated before" in failure.message
+    drop.say(f"{known},7", "Y,1")
+    drop.pull()
+    assert stocks_of(ledger, known, new) == {known: 7}
+
+
+def test_a_sku_that_is_written_anew_takes_the_place_of_one_that_is_gone(drop: Drop) -> None:
+    drop.rule(missing=Missing.ZERO)
+    drop.say("abc,5", "X,1")
+    drop.pull()
+    drop.say("ABC,4", "X,1")
+    drop.pull()
+    assert stocks_of(drop.ledger, "abc", "ABC") == {"abc": 0, "ABC": 4}
+
+
+def test_in_a_catalogue_of_many_spellings_none_is_sought(
+    drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resembling, "MOST", 1)
+    drop.say("Ab,1", "aB c,1", "Xy,1")
+    drop.pull()
+    drop.say("AB,2")
+    drop.pull()
+    assert stocks_of(drop.ledger, "AB") == {"AB": 2}
 
 
 # --- warehouses and rules that change -------------------------------------------------------

@@ -99,7 +99,14 @@ def discard(
         actor=actor(),
         skip=skip,
     )
-    session.show(_decision(report), lambda: f"pull {pull_id} is discarded, nothing was changed")
+    session.show(_decision(report), lambda: _discarded(report))
+
+
+def _discarded(report: PullReport) -> str:
+    text = f"pull {report.pull_id} is discarded"
+    if report.eased:
+        return f"{text}; {report.eased} levels that only sank were let through before, and stay so"
+    return f"{text}, nothing was changed"
 
 
 def _list(session: Session, source: str | None, limit: int | None) -> None:

@@ -115,6 +115,30 @@ def by_keys(
     return found
 
 
+def stated_of(connection: Connection, source_id: int, keys: Iterable[tuple[int, str]]) -> set[Key]:
+    """Those of these keys of which a source states something."""
+    statement = (
+        "SELECT DISTINCT part.stock_list, part.sku FROM {keys} k CROSS JOIN part"
+        " WHERE part.stock_list = k.stock_list AND part.sku = k.sku AND part.source_id = ?"
+        " AND NOT part.gone"
+    )
+    return {Key(row[0], row[1]) for row in bulk.by_keys(connection, statement, keys, source_id)}
+
+
+def odd_skus(connection: Connection, source_id: int, *, small: bool, limit: int) -> list[str]:
+    """SKUs that a source states and that are not all capitals (``small``: all small letters).
+
+    And those with a blank, or a sign beyond ASCII: whoever asks looks at these himself.
+    """
+    plain = "lower(sku)" if small else "upper(sku)"
+    odd = "sku GLOB '*[^!-~]*'" if connection.dialect.name == "sqlite" else "sku ~ '[^!-~]'"
+    statement = (
+        f"SELECT DISTINCT sku FROM part WHERE source_id = ? AND NOT gone"
+        f" AND (sku <> {plain} OR {odd}) LIMIT {limit}"
+    )
+    return [sku for (sku,) in bulk.tuples(connection, statement, (source_id,))]
+
+
 def forget(connection: Connection, source_id: int, keys: Iterable[Key]) -> None:
     """Delete what a source said of these keys: another one states them now."""
     table = schema.part

@@ -92,6 +92,9 @@ class Comparer:
             return
         with self._ledger.read() as connection:
             there = levels.by_keys(connection, both)
+            if self._scope.resemblance is not None:
+                new = both.keys() - there.keys()
+                self._judge.note_known_twins(self._scope.resemblance.twins(connection, new))
             absent = self._absences(connection, both)
         for key, (stated, before) in both.items():
             rows = self._judge.rows(key, stated, before, there.get(key), absent)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from worker.model import Key, Said, SourcePlan
     from worker.planning.levels import Level
     from worker.planning.rules import Broken
+    from worker.pull.resembling import Resemblance
 
 OF_LEVELS = frozenset({"fraction", "too_large", "mixed_units", "unknown_unit"})
 """Reasons why the rules cannot make a level; its parts are in the ledger nevertheless."""
@@ -149,6 +150,7 @@ class Scope:
     missing: whether absence may be believed. recompute: levels are made anew from their parts.
     watched: open row failures, to be closed when what they are about reads well again.
     stock_lists: warehouse -> list, as rows are read today. alike: SKU -> another that looks alike.
+    resemblance: finds new SKUs that look like known ones; None: they are not sought.
     snapshot: whether everything is stated.
     repeated: whether it is the content of the last snapshot once more, which proves no absence.
     as_of: the pull whose rejected rows these are, mended. restates: also what is stated unchanged
@@ -167,6 +169,7 @@ class Scope:
     alike: Mapping[str, str] = field(default_factory=dict)
     snapshot: bool = False
     repeated: bool = False
+    resemblance: Resemblance | None = None
     as_of: int | None = None
     restates: bool = False
     on_broken: Callable[[BrokenKey, list[int]], None] = told_before

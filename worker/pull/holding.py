@@ -10,11 +10,12 @@ import structlog
 from connectors.contract import Settlement
 from connectors.errors import ConnectorError
 from worker.errors import UsageError
-from worker.ledger import events, levels, pulls, sources
-from worker.model import PullStatus
+from worker.ledger import events, failures, levels, pulls, sources
+from worker.model import FailureKind, PullStatus
 from worker.planning.fingerprints import recomputes
 from worker.pull.applying import Applier
 from worker.pull.deciding import close_outdated, decide_applying
+from worker.pull.expiring import HOLD_EXPIRED
 from worker.pull.lease import Lease
 from worker.pull.report import PullReport
 from worker.pull.stored import settle
@@ -138,6 +139,14 @@ def _drop(ledger: Ledger, connection: Connection, held: Pull, actor: str, *, ski
     )
     pulls.forget_rows(connection, held.id)
     sources.change(connection, held.source_id, held_pull_id=None)
+    failures.close_matching(
+        connection,
+        source=sources.names_by_id(connection)[held.source_id],
+        kind=FailureKind.SOURCE,
+        why=f"pull {held.id} was discarded by {actor}",
+        now=now,
+        reasons=(HOLD_EXPIRED,),
+    )
     if skip:
         sources.change(connection, held.source_id, checkpoint=dict(held.checkpoint or {}))
     events.record(
@@ -155,6 +164,7 @@ def _report(name: str, pull: Pull, status: PullStatus) -> PullReport:
         changed=pull.changed,
         rejected=pull.rejected,
         missing=pull.missing,
+        eased=pull.counts.passing if pull.pages_applied else 0,
     )
 
 

@@ -35,6 +35,11 @@ class KeyJudge:
     def __init__(self, scope: Scope, found: Comparison) -> None:
         self._scope = scope
         self._found = found
+        self._known_twins: Mapping[str, str] = {}
+
+    def note_known_twins(self, twins: Mapping[str, str]) -> None:
+        """Of the keys that are judged next: new SKUs that look like one that is known."""
+        self._known_twins = twins
 
     def rows(
         self,
@@ -73,14 +78,23 @@ class KeyJudge:
         """The plan, less what must not become of the level yet."""
         if level is not None and planned.value is not None and self._rests_at_zero(level):
             planned = replace(planned, value=planned.value._replace(stock=0))
-        twin = self._scope.alike.get(key.sku)
-        if twin is not None and _rises(level, planned):
-            return replace(planned, broken=_lookalike(key, twin), parts=())
+        lookalike = self._lookalike(key, level, planned)
+        if lookalike is not None:
+            return replace(planned, broken=lookalike, parts=())
         if self._waits(key, planned, level, statement):
             self._found.note_incomplete(key.sku)
             return replace(planned, value=None)
         never_there = level is None and planned.gone
         return replace(planned, value=None) if never_there else planned
+
+    def _lookalike(self, key: Key, level: Level | None, planned: KeyPlan) -> Broken | None:
+        """What speaks against raising a level, or making it: another SKU that looks the same."""
+        twin, known = self._scope.alike.get(key.sku), self._known_twins.get(key.sku)
+        if twin is not None and _rises(level, planned):
+            return _lookalike(key, twin, "the same pull states; neither is raised")
+        if known is not None and level is None and planned.value is not None:
+            return _lookalike(key, known, "this source has stated before; it is not sent")
+        return None
 
     def _planned(self, statement: Statement, known: list[Row]) -> KeyPlan:
         plan = self._scope.plan
@@ -242,14 +256,14 @@ def _at(key: Key, stated: list[Row], broken: Broken) -> BrokenKey:
     return BrokenKey(key=key, warehouse=row[2], place=row[7], said=said, broken=broken)
 
 
-def _lookalike(key: Key, twin: str) -> Broken:
+def _lookalike(key: Key, twin: str, how: str) -> Broken:
     return Broken(
         reason="lookalike",
         column="sku",
         value=key.sku,
-        message=f"the SKU {key.sku!r} looks like {twin!r}, which the same pull states;"
-        " neither is raised",
-        remedy="write one product one way in the ERP; case, blanks inside, or accents differ",
+        message=f"the SKU {key.sku!r} looks like {twin!r}, which {how}",
+        remedy="write one product one way in the ERP (case, blanks inside, or accents differ);"
+        ' where they are two products: rules.lookalikes = "allow"',
     )
 
 

@@ -11,12 +11,13 @@ from connectors.contract import Kind, MendableOffer
 from worker.ledger import failures, levels, lists, pulls, sources
 from worker.ledger.lines import line_of, stated
 from worker.ledger.scratch import Scratch
-from worker.model import FailureKind, Lookalikes
+from worker.model import FailureKind, Lookalikes, Missing
 from worker.planning.guard import Weighed, reasons_to_hold
 from worker.pull.carrying import carried
 from worker.pull.comparing import Comparer
 from worker.pull.comparison import Comparison, Scope, Watched, told_before
 from worker.pull.reading import Reading, read_offer
+from worker.pull.resembling import Resemblance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -128,6 +129,7 @@ class Scale:
             everything=snapshot or recompute,
             missing=snapshot and _absence_counts(reading, self.plan),
             snapshot=snapshot,
+            resemblance=self._resemblance(snapshot=snapshot),
             repeated=repeated,
             recompute=recompute,
             watched=Watched.of(watched),
@@ -135,6 +137,14 @@ class Scale:
             as_of=self.as_of,
             restates=rejected and self.as_of is None and _may_be_mended(offer),
         )
+
+    def _resemblance(self, *, snapshot: bool) -> Resemblance | None:
+        """Not where what this pull no longer states is gone with it: SKUs may be written anew."""
+        rules = self.plan.rules
+        renewed = snapshot and rules.missing is not Missing.KEEP and self.plan.absences == 1
+        if renewed or rules.lookalikes is Lookalikes.ALLOW:
+            return None
+        return Resemblance(self.source)
 
     def _revives(self, connection: Connection) -> bool:
         """Whether levels come back that went to zero; mended rows are not the source's word."""
