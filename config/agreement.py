@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from config.layouts import layout_mistakes
 from config.problem import Complaint, KeyPath
+from config.remotes import remote_mistakes, remote_remarks
 from config.settings import CsvSource, Ready, Settings, Source, SqlSource, reads_warehouses
 from config.values import seconds
 from connectors.contract import Kind
@@ -55,6 +56,7 @@ def remarks(settings: Settings) -> Iterator[Complaint]:
     for index, source in enumerate(settings.sources):
         yield from _idle_keys(source, ("sources", index))
         yield from _unseen_cut(source, ("sources", index))
+        yield from remote_remarks(source, ("sources", index))
 
 
 def _credentials(tree: Tree) -> Iterator[Complaint]:
@@ -184,27 +186,10 @@ def _pattern(pattern: str, template: str, path: KeyPath) -> Iterator[Complaint]:
 
 
 def _csv(source: Tree, path: KeyPath) -> Iterator[Complaint]:
-    yield from _remote(source, path)
+    yield from remote_mistakes(source, path)
     yield from _trailer(source, path)
     yield from _file_order(source, path)
     yield from layout_mistakes(source, path)
-
-
-def _remote(source: Tree, path: KeyPath) -> Iterator[Complaint]:
-    place = source.get("path")
-    if not isinstance(place, str):
-        return
-    if not place.lower().startswith("sftp://"):
-        for key in ("username", "password", "key_file", "known_hosts"):
-            if key in source:
-                remedy = "Take it out; it is for a path like sftp://host/dir."
-                yield Complaint((*path, key), "stands beside a local folder", remedy)
-        return
-    if "username" not in source:
-        yield Complaint((*path, "username"), "is missing", "Set the user name on that host.")
-    if "password" not in source and "key_file" not in source:
-        remedy = "Set password (as a secret: password_file), or key_file."
-        yield Complaint((*path, "password"), "is missing, and so is key_file", remedy)
 
 
 def _trailer(source: Tree, path: KeyPath) -> Iterator[Complaint]:

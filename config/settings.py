@@ -248,6 +248,7 @@ class CsvSource(_Source):
     password: SecretText | None = None
     key_file: File | None = None
     known_hosts: File | None = None
+    storage_options: dict[Text, str | int | bool] = Field(default_factory=dict)
     pattern: Annotated[str, Field(pattern=r"^[^/]+$")] = "*.csv"
     full_pattern: Annotated[str, Field(pattern=r"^[^/]+$")] | None = None
     mode: Kind

@@ -39,9 +39,16 @@ _WEB = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d+)?(?:[/?#]\S*)
 _SFTP = re.compile(
     r"sftp://(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d+)?/[^?#\x00-\x1f]+\Z", re.IGNORECASE
 )
-_ELSEWHERE = frozenset(
-    {"abfs", "file", "ftp", "ftps", "gs", "http", "https", "s3", "scp", "smb", "ssh"}
-)
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\x00-\x20]+(?:/[^?#\x00-\x1f]*)?\Z")
+_INSTEAD = {
+    "file": "Write the path alone, without file://.",
+    "local": "Write the path alone, without local://.",
+    "ssh": "Write sftp://host/dir.",
+    "scp": "Write sftp://host/dir.",
+    "http": "Nothing can be moved away there; let a tool fetch the files.",
+    "https": "Nothing can be moved away there; let a tool fetch the files.",
+    "memory": "It ends with the process; name a folder that stays.",
+}
 APART = "Give the user name and the password apart, the password in the environment or a file."
 
 
@@ -239,7 +246,7 @@ def broker_url(value: Secret) -> Secret:
 
 
 def folder(value: object, info: ValidationInfo) -> Path | str:
-    """Read a folder's path, or its ``sftp://`` address; a relative path counts from our file's."""
+    """Read a folder's path, or its remote address; a relative path counts from our file's."""
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise mistake("is not a folder", 'Write a path in quotes like "/srv/erp/outbox".')
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", value)
@@ -247,15 +254,22 @@ def folder(value: object, info: ValidationInfo) -> Path | str:
 
 
 def _remote_folder(value: str, scheme: str) -> str:
-    if scheme != "sftp":
-        name = f"a folder behind {scheme}://" if scheme in _ELSEWHERE else "another kind of folder"
-        remedy = "Name a local one, or sftp://host/dir; for others, let a tool fetch the files."
-        raise mistake(f"names {name}, which cannot be read", remedy)
+    if scheme in _INSTEAD:
+        raise mistake(f"names a folder behind {scheme}://, which cannot be read", _INSTEAD[scheme])
     _refuse_user_part(value)
-    if not _SFTP.match(value) or not _port_fits(value) or not urlsplit(value).path.strip("/"):
+    if scheme == "sftp":
+        good = _SFTP.match(value) is not None
         remedy = 'Write it like "sftp://host/outbox" or "sftp://host:2222/srv/erp/outbox".'
+    else:
+        good = _REMOTE.match(value) is not None
+        remedy = 'Write it like "ftp://host/outbox" or "s3://bucket/outbox".'
+    if not good or not _port_fits(value) or (scheme == "sftp" and _is_root(value)):
         raise mistake("is not the address of a folder", remedy)
     return value
+
+
+def _is_root(url: str) -> bool:
+    return not urlsplit(url).path.strip("/")
 
 
 def file(value: object, info: ValidationInfo) -> Path:

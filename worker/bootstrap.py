@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from config.redaction import Redaction
     from config.settings import Source, SqlSource
     from connectors.contract import Connector
-    from connectors.csv_drop import CsvDrop, SftpPlace
+    from connectors.csv_drop import CsvDrop
+    from connectors.csv_drop.places import Place
     from connectors.sql_erp import SqlErp
     from worker.confirm import Watcher
     from worker.deliver import Courier
@@ -324,12 +325,19 @@ def _csv_drop(source: CsvSource, timezone: str) -> CsvDrop:
     )
 
 
-def _place(source: CsvSource) -> Path | SftpPlace:
+def _place(source: CsvSource) -> Place:
     """Where the files of a source are."""
     if isinstance(source.path, Path):
         return source.path
-    from connectors.csv_drop.places import SSH_PORT, SftpPlace
+    from connectors.csv_drop.places import SSH_PORT, FsspecPlace, SftpPlace
 
+    if not source.path.lower().startswith("sftp://"):
+        return FsspecPlace(
+            url=source.path,
+            username=source.username or "",
+            password=source.password.reveal if source.password else None,
+            options=source.storage_options,
+        )
     address = urlsplit(source.path)
     return SftpPlace(
         host=address.hostname or "",

@@ -21,7 +21,7 @@ from connectors.csv_drop.options import (
     Ready,
     Skip,
 )
-from connectors.csv_drop.places import SftpPlace
+from connectors.csv_drop.places import FsspecPlace, SftpPlace
 
 __all__ = [
     "After",
@@ -31,6 +31,7 @@ __all__ = [
     "CsvOptions",
     "Empty",
     "FinalNewline",
+    "FsspecPlace",
     "OrderBy",
     "Ready",
     "SftpPlace",

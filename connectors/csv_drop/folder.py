@@ -1,6 +1,6 @@
 """What a drop folder is to the rest: what lies in it, opening a file safely, moving it away.
 
-Where it lies is the business of `local_folder` and `sftp_folder`; `places`
+Where it lies is the business of `local_folder`, `sftp_folder` and `fsspec_folder`; `places`
 chooses. Knows nothing of CSV, readiness or order.
 """
 

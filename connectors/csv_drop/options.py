@@ -11,9 +11,8 @@ from connectors.contract import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from connectors.csv_drop.places import SftpPlace
+    from connectors.csv_drop.places import Place
 
 Column = str | int
 """A header text, or a 1-based position."""
@@ -122,7 +121,7 @@ class CsvOptions:
     name_time: the form of a time within the names, which then orders the files; timezone: of it.
     """
 
-    path: Path | SftpPlace
+    path: Place
     columns: CsvColumns
     mode: Kind
     pattern: str = "*.csv"

@@ -1,4 +1,4 @@
-"""Where a drop folder is: on this machine, or behind SFTP, which needs a package of its own."""
+"""Where a drop folder is: on this machine, or behind SFTP or fsspec, which need extras."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connectors.csv_drop.local_folder import LocalFolder
 from connectors.errors import SourceMisconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from connectors.csv_drop.folder import Folder
 
@@ -39,19 +39,52 @@ class SftpPlace:
         return f"sftp://{host}{port}{self.path}"
 
 
-def folder_at(place: Path | SftpPlace) -> Folder:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FsspecPlace:
+    """A folder behind a protocol that fsspec knows, and who asks for it. url: without secrets.
+
+    options: what the package for the protocol is told beside it, by its own names.
+    """
+
+    url: str
+    username: str = ""
+    password: Callable[[], str] | None = field(default=None, repr=False)
+    options: Mapping[str, str | int | bool] = field(default_factory=dict, hash=False)
+
+    @property
+    def protocol(self) -> str:
+        """What stands before ``://``."""
+        return self.url.partition("://")[0].lower()
+
+    def __str__(self) -> str:
+        return self.url
+
+
+Place = Path | SftpPlace | FsspecPlace
+"""Where a drop folder can be."""
+
+
+def folder_at(place: Place) -> Folder:
     """Make the folder of a place; nothing is opened yet.
 
-    Raises SourceMisconfigured where what SFTP needs is not installed.
+    Raises SourceMisconfigured where the packages that it needs are not installed.
     """
     if isinstance(place, Path):
         return LocalFolder(place)
     try:
-        from connectors.csv_drop.sftp_folder import SftpFolder  # noqa: PLC0415 - an extra
+        if isinstance(place, SftpPlace):
+            from connectors.csv_drop.sftp_folder import SftpFolder  # noqa: PLC0415 - an extra
+
+            return SftpFolder(place)
+        from connectors.csv_drop.fsspec_folder import FsspecFolder  # noqa: PLC0415 - an extra
+
+        return FsspecFolder(place)
     except ModuleNotFoundError as error:
+        extra, way = (
+            ("sftp", "by SFTP") if isinstance(place, SftpPlace) else ("remote", "by fsspec")
+        )
         raise SourceMisconfigured(
-            f"The folder {place} is read by SFTP, and the package {error.name} is not installed.",
-            remedy="Run: pip install 'stocksync[sftp]'",
+            f"The folder {place} is read {way}, and the package {error.name} is not installed.",
+            remedy=f"Run: pip install 'stocksync[{extra}]'",
             place=str(place),
         ) from error
-    return SftpFolder(place)

@@ -110,6 +110,11 @@ def is_overdue(found: Found, options: CsvOptions, *, now: float) -> bool:
 def _unstable(found: Found, options: CsvOptions, *, now: float) -> str:
     """Say why a file may still be written to."""
     written = written_at(found, now=now)
+    if not found.mtime and not found.ctime:
+        return (
+            "Nobody tells when it was written, so whether it is still being written to cannot be "
+            'known; set `ready = "marker"` or `ready = "trailer"`.'
+        )
     if written is None:
         return (
             "Its times are before 1990 or ahead of this machine's clock; correct the clock or "

@@ -125,7 +125,7 @@ class Surveyor:
         if self.options.after is not After.KEEP or last is None:
             return False
         outdone = order < last.order if self.full else order <= last.order
-        return outdone and _changed_ns(file) <= self.history.through_ns
+        return outdone and 0 < _changed_ns(file) <= self.history.through_ns
 
     def _waits(self, file: Found, reason: str) -> Waiting:
         """Make an entry of a file that is not ready; it concerns a person if it never gets so."""

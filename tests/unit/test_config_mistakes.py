@@ -136,7 +136,7 @@ def test_a_key_that_is_not_built_yet_is_refused_as_such(
         (DROP + 'schedule = "0 0 30 2 *"\n', "line 12: sources.drop.schedule"),
         (DROP + 'pattern = "../*.csv"\n', "line 12: sources.drop.pattern"),
         (DROP.replace('"drop"', '"Drop-1"'), "line 6: sources.Drop-1.name"),
-        (DROP.replace('"outbox"', '"ftp://host/out"'), "line 8: sources.drop.path"),
+        (DROP.replace('"outbox"', '"https://host/out"'), "line 8: sources.drop.path"),
         (DROP.replace('"csv"', '"xml"'), "line 7: sources.drop.type"),
         (DROP.replace('type = "csv"\n', ""), "line 5: sources.drop.type"),
         ("[stock_lists]\nWH = 0\n" + DROP, "line 6: stock_lists.WH"),
