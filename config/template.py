@@ -7,6 +7,7 @@ the repository is `example()` written down.
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 TEMPLATES: dict[str, tuple[str, ...]] = {"csv": ("drop", "var"), "sql": ("var",)}
 """The templates beside those of presets, each with the folders that its text names."""
+
+_OPTIONAL = re.compile(r"# [a-z_]+ = ")
+"""A key with its remark that is left to uncomment."""
 
 
 def text_of(template: str) -> str:
@@ -72,7 +76,7 @@ def _of_preset(preset: Preset) -> str:
     ]
     chosen = [f'{each.name} = "{each.default or each.example}"' for each in preset.options]
     meanings = [f"# {each.name}: {each.meaning}" for each in preset.options]
-    _, mark, rules = _piece("sql").partition("[sources.rules]")
+    own, mark, rules = _piece("sql").partition("[sources.rules]")
     lines = [
         _remarked("[[sources]]", f"{preset.title}; it is only read"),
         'name = "erp"',
@@ -83,6 +87,7 @@ def _of_preset(preset: Preset) -> str:
         *([f"preset_options = {{ {', '.join(chosen)} }}"] if chosen else []),
         f'url = "{preset.url}"',
         _remarked('username = "stocksync"', "the password: STOCKSYNC_SOURCES__ERP__PASSWORD"),
+        *(line for line in own.splitlines() if _OPTIONAL.match(line)),
     ]
     return "\n".join(lines) + "\n\n" + mark + rules
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from config.loading import load
 from config.problem import ConfigurationError
-from config.settings import SqlSource
-from config.template import TEMPLATES, example, write_template
+from config.settings import CsvSource, SqlSource
+from config.template import TEMPLATES, example, text_of, write_template
 from connectors import presets
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 EXAMPLE = Path(__file__).parents[2] / "stocksync.example.toml"
 
@@ -62,6 +67,54 @@ def test_the_commented_source_of_the_example_loads_when_it_is_uncommented(tmp_pa
     (tmp_path / "stocksync.toml").write_text(text)
     names = [source.name for source in load(None, {}, tmp_path).settings.sources]
     assert names == ["drop", "erp"]
+
+
+# what has a key of its own elsewhere, or is told of on a page of its own
+UNTOLD = {"csv": {"username", "password", "key_file", "known_hosts", "storage_options"}}
+UNTOLD["sql"] = {"preset", "preset_options", "password"}
+
+
+@pytest.mark.parametrize(("template", "model"), [("csv", CsvSource), ("sql", SqlSource)])
+def test_every_key_of_a_source_is_in_its_template(template: str, model: type[BaseModel]) -> None:
+    text = text_of(template)
+    wanted = set(model.model_fields) - UNTOLD[template]
+    for table in ("format", "columns", "rules", "guard"):
+        inner = model.model_fields.get(table)
+        kind = inner.annotation if inner else None
+        wanted |= set(kind.model_fields) if isinstance(kind, type) else set()
+        wanted.discard(table)
+    assert sorted(key for key in wanted if not re.search(rf"\b{key}\b", text)) == []
+    for table in ("retention", "log"):
+        assert f"[{table}]" in text
+
+
+OPTIONAL = [
+    (template, line)
+    for template in (*TEMPLATES, "odoo")
+    for line in text_of(template).splitlines()
+    if re.match(r"# [a-z_]+ = ", line)
+]
+
+
+@pytest.mark.parametrize(("template", "line"), OPTIONAL)
+def test_each_commented_key_is_one_that_a_person_may_uncomment(
+    tmp_path: Path, template: str, line: str
+) -> None:
+    text = text_of(template).replace(line, line.removeprefix("# "), 1)
+    (tmp_path / "stocksync.toml").write_text(text)
+    try:
+        load(None, {}, tmp_path)
+    except ConfigurationError as error:
+        faults = [problem.message for problem in error.problems]
+        # a choice beside what stands there: the other must go
+        assert all("stands beside" in fault or "no effect without" in fault for fault in faults)
+
+
+def test_a_preset_that_never_ran_is_marked_so() -> None:
+    for name in presets.names():
+        found = presets.load(name)
+        assert found
+        assert ("never run on one" in text_of(name)) is (found.database == "mssql")
 
 
 def test_a_configuration_is_never_overwritten(tmp_path: Path) -> None:
