@@ -229,7 +229,7 @@ _LOWERING = {Rank.PINNED_LOWER, Rank.URGENT}
 def _why_not_now(known: Known, level: Level, when: When) -> str:
     """What the target keeps it from, and what happens next; "" where it may go."""
     target, resume = known.target, "stocksync target resume"
-    why = f" ({target.reason})" if target.reason else ""
+    why = f" ({target.reason.rstrip('.')})" if target.reason else ""
     if not known.writes:
         return 'it waits since nothing is sent (omnitron.writes = "off")'
     if target.state == TargetState.PAUSED:

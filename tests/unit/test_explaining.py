@@ -66,8 +66,8 @@ def test_a_due_level_goes_with_the_next_batch_while_omnitron_is_up() -> None:
 def test_a_target_in_trouble_is_named_with_its_reason_and_what_comes_next(
     state: str, words: str, paused_until: float, then: str
 ) -> None:
-    text = told(UP._replace(state=state, reason="three in a row", paused_until=paused_until))
-    assert f"since {words} (three in a row); {then}" in text
+    text = told(UP._replace(state=state, reason="Three in a row.", paused_until=paused_until))
+    assert f"since {words} (Three in a row); {then}" in text
 
 
 def test_a_pause_by_a_person_says_until_when_and_how_it_ends_sooner() -> None:
