@@ -68,14 +68,17 @@ def discard(  # noqa: PLR0913 - what to drop, who, and how, all by name
 ) -> PullReport:
     """Drop a held pull. A file goes to the failed folder; a cursor stays, with ``skip`` it moves.
 
-    Raises UsageError where it is not held (any more), SourceBusy while the source is pulled.
+    The file goes first: one that the ledger has dropped and that still lies there would be read
+    again. Interrupted in between, the pull is still held, and is discarded by the next word.
+    Raises UsageError where it is not held (any more), SourceBusy while the source is pulled, and
+    SourceUnreachable where the file cannot be moved.
     """
     lease = Lease(ledger, plan.name)
     lease.take()
     try:
         held = _held(ledger, pull_id)
-        lease.write(lambda connection: _drop(ledger, connection, held, actor, skip=skip))
         settle(connector, held.position, Settlement.DISCARDED, f"discarded by {actor}")
+        lease.write(lambda connection: _drop(ledger, connection, held, actor, skip=skip))
     finally:
         lease.end()
     return _report(plan.name, held, PullStatus.DISCARDED)
