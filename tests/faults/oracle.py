@@ -173,6 +173,8 @@ def unrest(scene: Scene) -> list[str]:
         "pulls are half applied": "SELECT id, status FROM pull WHERE status = 'applying'",
         "batches are open": "SELECT id, status FROM batch WHERE status = 'sending'",
         "lines have no outcome": "SELECT batch_id, sku FROM batch_line WHERE outcome IS NULL",
+        "levels are not seen in their channels": "SELECT channel_id, sku, revision, seen_stock"
+        " FROM confirmation WHERE state = 'waiting'",
         "the target is not up": "SELECT state, reason FROM target WHERE state <> 'up'",
     }
     found = {what: scene.rows(statement) for what, statement in questions.items()}
@@ -190,8 +192,9 @@ def check_durable(scene: Scene, truth: Truth) -> list[str]:
     if not passed:
         return []
     parts: dict[Name, int] = defaultdict(int)
-    for row in scene.rows("SELECT stock_list, sku, quantity FROM part WHERE NOT gone"):
-        parts[row["stock_list"], row["sku"]] += int(float(row["quantity"]))
+    for row in scene.rows("SELECT stock_list, sku, quantity, gone FROM part"):
+        there = 0 if row["gone"] else int(float(row["quantity"]))
+        parts[row["stock_list"], row["sku"]] += there
     staged = defaultdict(set)
     for row in scene.rows(
         "SELECT stock_list, sku, after FROM pull_row JOIN pull ON pull.id = pull_row.pull_id"
