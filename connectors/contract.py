@@ -108,11 +108,20 @@ class Chunk(NamedTuple):
 class Mends(NamedTuple):
     """Whose rejected rows an offer brings back, mended: those of a pull, of the offer ``label``.
 
-    pull: None where the offer does not say it any more.
+    pull: None where the offer does not say it any more. whole: it may be all of them.
     """
 
     pull: int | None
     label: str
+    whole: bool = True
+
+
+class KeptRow(NamedTuple):
+    """A rejected row as it was kept (`Reject.raw`), why it was rejected, and where it stood."""
+
+    raw: str
+    reason: str
+    place: int
 
 
 class Offer(Protocol):
@@ -235,6 +244,12 @@ class Connector(Protocol):
 
         For `sources accept`: the columns of the files, say. Equal to ``checkpoint`` where there is
         no such thing.
+        """
+
+    def reread(self, kept: KeptRow, checkpoint: Checkpoint | None) -> Chunk | None:
+        """Read a row that this connector rejected once more, as it is configured today.
+
+        checkpoint: the present one. None where the row was cut, or its columns are not known.
         """
 
     def check(self) -> Sequence[Finding]:

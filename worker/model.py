@@ -99,6 +99,16 @@ class LineOutcome(enum.StrEnum):
     WAITING = "waiting"
 
 
+class ReplayAnswer(enum.StrEnum):
+    """What became of one key, or of one kept row, that was replayed."""
+
+    REPLAYED = "replayed"  # it is due again
+    MOVED_ON = "moved_on"  # the ERP has said something newer, which goes (or went) by itself
+    ALREADY_SENT = "already_sent"  # Omnitron has the current value
+    WAITING = "waiting"  # it is due, in flight or at rest already
+    REJECTED = "rejected"  # a kept row that today's rules reject too
+
+
 class AnswerClass(enum.StrEnum):
     """What an answer of Omnitron means for its item (`design.md` §5)."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from worker.ledger import batches, bulk, events, failures, levels, lists, sources
-from worker.model import FailureKind, Key, LineOutcome, Rank
+from worker.model import FailureKind, Key, LineOutcome, Rank, ReplayAnswer
 from worker.planning.levels import MISSING_IN_SOURCE, UNKNOWN_PRODUCT, replayed
 
 if TYPE_CHECKING:
@@ -21,15 +20,6 @@ if TYPE_CHECKING:
 
 BULK = 1_000
 """A replay of more levels than this lets today's changes go first."""
-
-
-class ReplayAnswer(enum.StrEnum):
-    """What became of one key."""
-
-    REPLAYED = "replayed"  # it is due again
-    MOVED_ON = "moved_on"  # the ERP has said something newer, which goes (or went) by itself
-    ALREADY_SENT = "already_sent"  # Omnitron has the current value
-    WAITING = "waiting"  # it is due, in flight or at rest already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +42,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What failures are about: keys to replay, lists to try again, and what no replay can mend."""
+    """What failures are about: keys to replay, lists to try again, kept rows, and all other."""
 
     keys: Sequence[Key]
     lists: Sequence[int]
     others: Sequence[Failure]
+    rows: Sequence[Failure] = ()
 
 
 def choose(connection: Connection, choice: Choice) -> Chosen:
@@ -75,7 +66,8 @@ def choose(connection: Connection, choice: Choice) -> Chosen:
             | unknown
         ),
         lists=sorted({f.stock_list for f in about_lists if f.stock_list}),
-        others=[failure for failure in found if not _can_go_again(failure)],
+        others=[f for f in found if f.kind != FailureKind.ROW and not _can_go_again(f)],
+        rows=[failure for failure in found if failure.kind == FailureKind.ROW],
     )
 
 

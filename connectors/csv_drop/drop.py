@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from connectors.contract import (
     Checkpoint,
+    Chunk,
     Finding,
+    KeptRow,
     Kind,
     Listing,
     Mends,
@@ -40,6 +42,7 @@ from connectors.csv_drop.ordering import Ordering
 from connectors.csv_drop.places import folder_at
 from connectors.csv_drop.readiness import marker_of
 from connectors.csv_drop.reasons import PATTERNS
+from connectors.csv_drop.rereading import reread
 from connectors.csv_drop.survey import Surveyor
 from connectors.errors import ConnectorError, SourceMisconfigured, SourceUnreachable
 
@@ -112,6 +115,8 @@ class CsvDrop:
 
         Raises SourceUnreachable if the folder does not let us.
         """
+        if "file" not in position:
+            return  # rows that were kept, of no file
         failed = settlement in _INTO_FAILED
         mended = bool(position.get("mended"))
         if self._options.after is After.KEEP and not failed and not mended:
@@ -146,6 +151,11 @@ class CsvDrop:
     def accepting(self, checkpoint: Checkpoint) -> Checkpoint:
         """Forget the layout of the files and the device of the folder; the next file sets both."""
         return History.from_checkpoint(checkpoint, self._ordering).without_habits().to_checkpoint()
+
+    def reread(self, kept: KeptRow, checkpoint: Checkpoint | None) -> Chunk | None:
+        """Read a kept line again; its columns are where the files before had them."""
+        history = History.from_checkpoint(checkpoint, self._ordering)
+        return reread(kept, history.layout, self._options)
 
     def expire(self, seconds: float) -> int:
         """Delete what was moved to our own folders longer ago than this.

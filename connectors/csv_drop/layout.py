@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from connectors.errors import SourceMisconfigured, SourceUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from connectors.csv_drop.options import Column, CsvOptions
 
@@ -100,6 +100,11 @@ def by_position(options: CsvOptions, first: Sequence[str]) -> Layout:
         )
 
     return _layout(options, find, first)
+
+
+def by_places(options: CsvOptions, places: Mapping[Column, int], cells: Sequence[str]) -> Layout:
+    """Take the 1-based places where files before had the columns, for one row of whole cells."""
+    return _layout(options, lambda column: places[column] - 1, cells)
 
 
 def _layout(options: CsvOptions, find: Callable[[Column], int], cells: Sequence[str]) -> Layout:

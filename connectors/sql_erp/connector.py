@@ -7,12 +7,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from connectors.contract import Checkpoint, Finding, Kind, Listing, Position, Settlement, Waiting
+from connectors.contract import (
+    Checkpoint,
+    Finding,
+    KeptRow,
+    Kind,
+    Listing,
+    Position,
+    Settlement,
+    Waiting,
+)
 from connectors.errors import ConnectorError, SourceMisconfigured
 from connectors.sql_erp.checking import in_the_way, try_statements
 from connectors.sql_erp.counters import IntegerCursor, TextCursor
 from connectors.sql_erp.offer import Cursor, SqlOffer
 from connectors.sql_erp.options import CursorType, SqlOptions
+from connectors.sql_erp.rows import reread
 from connectors.sql_erp.rowversions import RowversionCursor
 from connectors.sql_erp.session import backend_of, session
 from connectors.sql_erp.statement import parse
@@ -68,6 +78,10 @@ class SqlErp:
     def accepting(self, checkpoint: Checkpoint) -> Checkpoint:
         """Return the checkpoint as it is: a query names its columns itself."""
         return checkpoint
+
+    def reread(self, kept: KeptRow, checkpoint: Checkpoint | None) -> Chunk | None:  # noqa: ARG002 - of the contract
+        """Read a kept row again; it names its columns itself."""
+        return reread(kept)
 
     def expire(self, seconds: float) -> int:  # noqa: ARG002 - of the contract
         """Nothing of a query is ever put away."""

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from connectors.contract import Chunk, Reject, Row
+from connectors.contract import Chunk, KeptRow, Reject, Row
 from connectors.errors import SourceMisconfigured
 from connectors.numbers import NotANumber, canonical_decimal
 
@@ -112,6 +112,16 @@ def read_chunk(results: Sequence[Sequence[object]], columns: Columns, *, first: 
         except Unfit as unfit:
             rejects.append(_reject(unfit.fault, cells, columns, place))
     return Chunk(rows, rejects)
+
+
+def reread(kept: KeptRow) -> Chunk | None:
+    """Read a row again that a reject kept; None: it was cut, or lacks a column."""
+    try:
+        cells = json.loads(kept.raw)
+        columns = find_columns(tuple(cells), label="kept row", cursor_required=False)
+    except (ValueError, SourceMisconfigured):
+        return None
+    return read_chunk([tuple(cells.values())], columns, first=kept.place)
 
 
 def _read_row(cells: Sequence[object], columns: Columns, place: int) -> Row:

@@ -233,6 +233,7 @@ def _what_next(failure: Failure) -> list[str]:
     if failure.closed_at is not None:
         return []
     dismissing = f"to close it without effect: stocksync failures dismiss {failure.id} --why TEXT"
-    if failure.kind != "item":
+    again = {"item": "to send it again", "row": "to have it judged by today's rules"}
+    if failure.kind not in again:
         return [dismissing]
-    return [f"to send it again: stocksync failures replay {failure.id}", dismissing]
+    return [f"{again[failure.kind]}: stocksync failures replay {failure.id}", dismissing]

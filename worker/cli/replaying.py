@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from worker.ledger.failures import Failure
     from worker.model import Key
+    from worker.pull import Rejudged
     from worker.replay import Choice, Chosen, Replayed
 
 ASK_FROM = 100
@@ -26,7 +27,7 @@ ASK_FROM = 100
 
 _SHOWN = 50
 _INSTEAD = {
-    "row": "mend the row in the source; the next pull that reads it judges it anew",
+    "row": "let the ERP state it again, or mend the rejects file",
     "file": "mend the file (it lies in the failed folder) and drop it again",
     "source": "put the source right; it is tried again by itself",
     "channel": "nothing can be sent for it; the channel is read again by itself",
@@ -36,7 +37,8 @@ _MEANINGS = {
     "replayed": "due again, with the value that the ERP states today",
     "moved_on": "the ERP has said something newer, which goes by itself",
     "already_sent": "Omnitron has the current value",
-    "waiting": "due, in flight or at rest already",
+    "waiting": "due, in flight or at rest already, or its source is busy, paused or held",
+    "rejected": "rows that today's rules reject too",
 }
 
 
@@ -53,15 +55,16 @@ def replay(
     ] = False,
     yes: Yes = False,
 ) -> ExitCode:
-    """Send parked levels again, with today's values. Nothing that was stored is ever sent."""
+    """Send parked levels again, with today's values, and judge rejected rows by today's rules."""
     from worker.replay import Choice
 
     session: Session = context.obj
     choice = Choice(ids=ids or (), reason=reason, source=source)
     _require_choice(choice, every=every)
     chosen = _chosen(session, choice)
-    many = len(chosen.keys) > ASK_FROM and not dry_run
-    if many and not agreed(session, f"Replay {len(chosen.keys)} keys?", yes=yes):
+    count = len(chosen.keys) + len(chosen.rows)
+    many = count > ASK_FROM and not dry_run
+    if many and not agreed(session, f"Replay {count} keys and rows?", yes=yes):
         return ExitCode.ATTENTION
     carried = carry_out(session, chosen, subject=_subject(choice), dry_run=dry_run)
     return ExitCode.ATTENTION if ids and chosen.others else carried
@@ -90,10 +93,32 @@ def carry_out(
             revisions=revisions,
             dry_run=dry_run,
         )
+    judged = _judged(session, chosen.rows, subject=subject, dry_run=dry_run)
     counts = Counter(answer.answer.value for answer in answers)
-    document = _document(answers, counts, chosen, dry_run=dry_run)
-    session.show(document, lambda: _tell(session, answers, counts, chosen, dry_run=dry_run))
-    return ExitCode.OK
+    counts.update(row.answer.value for row in judged if row.answer is not None)
+    document = _document(answers, counts, chosen, judged, dry_run=dry_run)
+    session.show(document, lambda: _tell(session, answers, counts, chosen, judged, dry_run=dry_run))
+    left = any(row.answer in {None, "rejected"} for row in judged)
+    return ExitCode.ATTENTION if left else ExitCode.OK
+
+
+def _judged(
+    session: Session, rows: Sequence[Failure], *, subject: str, dry_run: bool
+) -> list[Rejudged]:
+    """Judge kept rows, source by source."""
+    from worker.bootstrap import actor
+    from worker.pull import Rejudged, rejudge
+
+    found: list[Rejudged] = []
+    for name in sorted({failure.source for failure in rows}):
+        own = [failure for failure in rows if failure.source == name]
+        if name not in session.service.sources:
+            why = f"source {name!r} is not configured"
+            found += [Rejudged(failure=failure, answer=None, why=why) for failure in own]
+            continue
+        turn = session.service.turn(name, actor=actor())
+        found += rejudge(turn, own, subject=subject, dry_run=dry_run)
+    return found
 
 
 def _require_choice(choice: Choice, *, every: bool) -> None:
@@ -129,7 +154,12 @@ def _subject(choice: Choice) -> str:
 
 
 def _document(
-    answers: Sequence[Replayed], counts: Counter[str], chosen: Chosen, *, dry_run: bool
+    answers: Sequence[Replayed],
+    counts: Counter[str],
+    chosen: Chosen,
+    judged: Sequence[Rejudged],
+    *,
+    dry_run: bool,
 ) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
@@ -138,10 +168,27 @@ def _document(
         "not_replayable": [
             {"id": f.id, "kind": f.kind, "reason": f.reason, "remedy": _INSTEAD[f.kind]}
             for f in chosen.others
+        ]
+        + [
+            {"id": f.id, "kind": f.kind, "reason": f.reason, "remedy": row.why}
+            for row in judged
+            if row.answer is None and (f := row.failure)
         ],
         "keys": [
             {"stock_list": a.key.stock_list, "sku": a.key.sku, "answer": a.answer, "stock": a.stock}
             for a in answers
+        ],
+        "rows": [
+            {
+                "id": row.failure.id,
+                "stock_list": None if row.key is None else row.key.stock_list,
+                "sku": row.failure.sku if row.key is None else row.key.sku,
+                "answer": row.answer,
+                "stock": row.stock,
+                "why": row.why,
+            }
+            for row in judged
+            if row.answer is not None
         ],
     }
 
@@ -151,18 +198,21 @@ def _tell(
     answers: Sequence[Replayed],
     counts: Counter[str],
     chosen: Chosen,
+    judged: Sequence[Rejudged],
     *,
     dry_run: bool,
 ) -> None:
     if dry_run:
         _tell_keys(session, answers)
+    _tell_rows(session, judged)
+    if dry_run:
         session.out.print("this is what would happen; nothing was changed")
     for answer, meaning in _MEANINGS.items():
         if counts[answer]:
             session.out.print(f"{counts[answer]} {answer}: {meaning}")
     for number in chosen.lists:
         session.out.print(f"stock list {number} is tried again")
-    if not answers and not chosen.lists:
+    if not answers and not chosen.lists and not judged:
         session.out.print("there is nothing to send again")
     if counts["replayed"] and not dry_run:
         session.out.print("they go with the running service, or now: stocksync deliver")
@@ -175,6 +225,19 @@ def _tell_keys(session: Session, answers: Sequence[Replayed]) -> None:
     session.out.print(table("per key", columns, rows))
     if len(answers) > _SHOWN:
         session.out.print(f"and {len(answers) - _SHOWN} more; all of them with --json")
+
+
+def _tell_rows(session: Session, judged: Sequence[Rejudged]) -> None:
+    if not judged:
+        return
+    columns = ("#failure", "sku", "answer", "#stock", "")
+    rows = [
+        (row.failure.id, row.failure.sku, row.answer or "not judged", row.stock, row.why)
+        for row in judged[:_SHOWN]
+    ]
+    session.out.print(table("rejected rows, judged again", columns, rows))
+    if len(judged) > _SHOWN:
+        session.out.print(f"and {len(judged) - _SHOWN} more; all of them with --json")
 
 
 def _tell_others(session: Session, others: Sequence[Failure]) -> None:

@@ -1,7 +1,17 @@
 """The pull step: connector → ledger. Read, weigh, decide, apply; one pull of a source at a time."""
 
 from worker.pull.holding import approve, discard, still_held
+from worker.pull.rejudging import Rejudged, rejudge
 from worker.pull.report import PullReport, Turn
 from worker.pull.step import pull_source
 
-__all__ = ["PullReport", "Turn", "approve", "discard", "pull_source", "still_held"]
+__all__ = [
+    "PullReport",
+    "Rejudged",
+    "Turn",
+    "approve",
+    "discard",
+    "pull_source",
+    "rejudge",
+    "still_held",
+]

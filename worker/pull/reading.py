@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from worker.planning.lookalikes import Spellings
 from worker.planning.mapping import is_sku, sku_mapper
 from worker.planning.rules import judge
 from worker.pull.garbage import collected_rarely
+from worker.pull.keeping import kept_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 KEPT_PER_REASON = 1_000
 """More rejected rows of one reason than this become one failure with a count."""
-
-_RAW_LIMIT = 2_048
 
 
 @dataclass(slots=True)
@@ -87,7 +85,7 @@ def read_offer(  # noqa: PLR0913 - what to read by and whom to tell, all by name
     for read in offer.chunks():
         reading.rows += len(read.rows) + len(read.rejects)
         reading.skipped += read.skipped
-        chunk = _mapped(read, plan) if plan.sku_rules else read
+        chunk = mapped(read, plan)
         scratch.add(_statements(chunk.rows, plan, stock_lists, reading.rejects))
         for reject in chunk.rejects:
             scratch.add(_marker(reject, plan, stock_lists, reading.rejects))
@@ -96,18 +94,20 @@ def read_offer(  # noqa: PLR0913 - what to read by and whom to tell, all by name
     return reading
 
 
-def _mapped(chunk: Chunk, plan: SourcePlan) -> Chunk:
+def mapped(chunk: Chunk, plan: SourcePlan) -> Chunk:
     """The chunk with Omnitron's SKUs; a row of which the rules leave none is rejected."""
-    mapped = sku_mapper(plan.sku_rules)
+    if not plan.sku_rules:
+        return chunk
+    map_sku = sku_mapper(plan.sku_rules)
     rows, rejects = [], []
     for row in chunk.rows:
-        sku = mapped(row.sku)
+        sku = map_sku(row.sku)
         if is_sku(sku):
             rows.append(row._replace(sku=sku))
         else:
             rejects.append(_unmapped(row, sku))
     for reject in chunk.rejects:
-        sku = mapped(reject.sku or "")
+        sku = map_sku(reject.sku or "")
         rejects.append(replace(reject, sku=sku if reject.sku and is_sku(sku) else None))
     return Chunk(rows, rejects)
 
@@ -120,7 +120,7 @@ def _unmapped(row: Row, sku: str) -> Reject:
         reason="sku_too_long" if sku else "missing_sku",
         message=f"of the SKU {row.sku!r} the rules make {sku[:40]!r}, which is none",
         remedy="correct sku_rules of the source: a SKU has 1 to 255 characters",
-        raw=raw_text(row.cells),
+        raw=kept_text(row, mapped=False),
         warehouse=row.warehouse,
     )
 
@@ -196,7 +196,7 @@ def _control_signs(row: Row) -> Reject:
         reason="control_signs",
         message=f"the warehouse {row.warehouse!r} or the unit {row.unit!r} holds control signs",
         remedy="correct it in the ERP: a name is written on one line, without tabs",
-        raw=raw_text(row.cells),
+        raw=kept_text(row),
         sku=row.sku,
         warehouse=row.warehouse,
     )
@@ -211,7 +211,7 @@ def _unknown_warehouse(row: Row) -> Reject:
         message=f"the warehouse {row.warehouse!r} has no stock list",
         remedy=f'add it to [stock_lists]: "{row.warehouse}" = <stock list pk>, or give a list in'
         " Omnitron this code",
-        raw=raw_text(row.cells),
+        raw=kept_text(row),
         sku=row.sku,
         warehouse=row.warehouse,
     )
@@ -225,15 +225,10 @@ def _rejected(row: Row, broken: Broken) -> Reject:
         reason=broken.reason,
         message=broken.message,
         remedy=broken.remedy,
-        raw=raw_text(row.cells),
+        raw=kept_text(row),
         sku=row.sku,
         warehouse=row.warehouse,
     )
-
-
-def raw_text(cells: object) -> str:
-    """Raw cells as one JSON line, at most 2 KB."""
-    return json.dumps(list(cells), ensure_ascii=False, default=str)[:_RAW_LIMIT]  # type: ignore[call-overload]
 
 
 def raw_identity(reject: Reject) -> str:

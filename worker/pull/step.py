@@ -36,7 +36,7 @@ from worker.pull.waiting import note_waiting
 from worker.pull.weighing import Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -71,11 +71,23 @@ def pull_source(turn: Turn) -> list[PullReport]:
     and LedgerUnreachable. What goes wrong with the source itself is reported, recorded in the
     ledger and never raised.
     """
+    return _in_turn(turn, lambda puller: puller.run())
+
+
+def pull_offers(turn: Turn, offers: Sequence[Offer]) -> list[PullReport]:
+    """Pull these deltas of a source rather than what it offers itself; nothing while one is held.
+
+    Raises as `pull_source`.
+    """
+    return _in_turn(turn, lambda puller: puller.take(offers))
+
+
+def _in_turn(turn: Turn, work: Callable[[_Puller], list[PullReport]]) -> list[PullReport]:
     lease = Lease(turn.ledger, turn.plan.name)
     lease.take()
     try:
         require_running(turn.ledger, turn.plan)
-        return _Puller(turn, lease).run()
+        return work(_Puller(turn, lease))
     finally:
         lease.end()
 
@@ -101,6 +113,14 @@ class _Puller:
         except ConnectorError as error:
             reports.append(self._in_trouble(error))
         self._lease.write(self._end_turn)
+        return reports
+
+    def take(self, offers: Sequence[Offer]) -> list[PullReport]:
+        self._finish_interrupted()
+        if self._source().held_pull_id is not None:
+            return []
+        reports = [self._take(offer, last=True) for offer in offers]
+        self._lease.write(lambda connection: levels.let_go(connection, self._source_id))
         return reports
 
     def _expire(self, connection: Connection) -> None:
@@ -370,7 +390,7 @@ class _Puller:
             why="a later row was applied",
             now=now,
         )
-        if read.as_of is not None and not read.counts.rejected:
+        if read.as_of is not None and not read.counts.rejected and _is_whole(read.offer):
             self._close_mended(connection, read, read.as_of, now)
 
     def _close_mended(self, connection: Connection, read: _Read, as_of: int, now: float) -> None:
@@ -626,6 +646,12 @@ class _Puller:
             pull_id=pull_id,
             reason=reason,
         )
+
+
+def _is_whole(offer: Offer) -> bool:
+    """Whether all rejected rows of a pull may have come back."""
+    mends = offer.mends if isinstance(offer, MendableOffer) else None
+    return mends is not None and mends.whole
 
 
 def _left_out(outdated: int) -> str | None:
