@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from worker.model import UNREAD, ConfirmState, LevelState, PullStatus, Rank, TargetState
+from worker.model import LOWERING, UNREAD, ConfirmState, LevelState, PullStatus, TargetState
 from worker.planning import limiter
 from worker.planning.levels import state_of
 
@@ -223,9 +223,6 @@ _TROUBLE = {
 }
 
 
-_LOWERING = {Rank.PINNED_LOWER, Rank.URGENT}
-
-
 def _why_not_now(known: Known, level: Level, when: When) -> str:
     """What the target keeps it from, and what happens next; "" where it may go."""
     target, resume = known.target, "stocksync target resume"
@@ -237,7 +234,7 @@ def _why_not_now(known: Known, level: Level, when: When) -> str:
         return f"it waits since sending is paused{why}; it goes after {until}, or with: {resume}"
     if trouble := _TROUBLE.get(TargetState(target.state)):
         return f"it waits since {trouble}{why}; {_probe(known, when)}"
-    if target.raises_paused_until > known.at and level.rank not in _LOWERING:
+    if target.raises_paused_until > known.at and level.rank not in LOWERING:
         until = when(target.raises_paused_until)
         return f"it waits since increases are paused; it goes after {until}, or with: {resume}"
     return ""

@@ -56,6 +56,10 @@ class Rank(enum.IntEnum):
     BACKFILL = 2  # raised by a pull that raised over 1,000 levels, or replayed in bulk
 
 
+LOWERING = frozenset({Rank.PINNED_LOWER, Rank.URGENT})
+"""Ranks of what may go while increases are paused."""
+
+
 class LevelState(enum.StrEnum):
     """The states of a level; the first that fits (`design.md` §3)."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from connectors.errors import ConnectorError
-from worker import staleness, zeroing
+from worker import pauses, staleness, zeroing
 from worker.ledger import lists, retention, sources, target
 from worker.ledger.clock import boottime
 from worker.planning import limiter
@@ -31,6 +31,7 @@ class Upkeep:
 
     def run(self) -> None:
         """Do what is due. Raises OmnitronUnreachable, WrongTarget and LedgerUnreachable."""
+        pauses.end_over(self._service.ledger)
         staleness.watch(self._service.ledger, self._service.sources)
         zeroing.zero_unread(
             self._service.ledger, self._service.sources, stopped=self._service.stopped

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.contract import (
     Checkpoint,
+    Chunk,
     Finding,
     KeptRow,
     Kind,

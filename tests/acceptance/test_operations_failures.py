@@ -49,9 +49,9 @@ def test_the_example_of_an_unreadable_file_names_the_file(place: Workplace) -> N
 
 def test_a_replay_sends_the_value_of_today(place: Workplace, sandbox: RunningSandbox) -> None:
     parked(place, sandbox)
-    answer = place.json("failures", "replay", "--all")
+    answer = place.json("failures", "replay", "--all", code=1)
     assert (answer["replayed"], answer["keys"][0]["sku"]) == (1, "B")
-    assert answer["not_replayable"][0]["kind"] == "row"
+    assert [(row["sku"], row["answer"]) for row in answer["rows"]] == [("C", "rejected")]
     place.run("deliver")
     assert sandbox.state()["1:B"]["stock"] == 2
     assert [f["kind"] for f in place.json("failures")] == ["row"]
@@ -68,12 +68,23 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(
     assert place.json("failures", "replay", number)["waiting"] == 1
 
 
-def test_a_row_cannot_be_replayed_and_it_says_what_to_do_instead(
+def test_a_rejected_row_is_judged_again_by_the_configuration_of_today(
     place: Workplace, sandbox: RunningSandbox
 ) -> None:
-    parked(place, sandbox)
-    answer = place.json("failures", "replay", of_kind(place, "row"), code=1)
-    assert "source" in answer["not_replayable"][0]["remedy"]
+    place.drop("a.csv", A=1, B='"1,5"')
+    place.run("sync", code=1)
+    number = of_kind(place, "row")
+    file = place.folder / "stocksync.toml"
+    text = file.read_text()
+    rules = '[sources.format]\ndecimal = ","\n[sources.rules]\nrounding = "floor"\n'
+    file.write_text(text.replace("[sources.guard]", f"{rules}[sources.guard]"))
+    assert place.json("failures", "replay", number, "--dry-run")["replayed"] == 1
+    assert place.json("failures", "replay", number)["rows"][0]["answer"] == "replayed"
+    assert place.json("failures", "replay", number)["waiting"] == 1
+    place.run("deliver")
+    assert sandbox.state()["1:B"]["stock"] == 1
+    assert "replay" in place.run("failures", "show", number).out
+    assert place.json("failures", "replay", number)["already_sent"] == 1
 
 
 def test_a_replay_must_say_which_in_one_way(place: Workplace) -> None:

@@ -11,6 +11,7 @@ import typer
 from worker.cli.app import app
 from worker.cli.session import DASH, Session, rfc3339, seconds_of, table
 from worker.errors import ExitCode
+from worker.model import TargetState
 from worker.planning.duration import duration
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def _document(session: Session, found: Standing, worries: Sequence[Concern]) -> 
             "reason": target.reason,
             "since": rfc3339(target.since),
             "paused_until": rfc3339(target.paused_until or None),
+            "raises_paused_until": rfc3339(target.raises_paused_until or None),
             "base_url": target.base_url,
         },
         "channels": [
@@ -134,6 +136,7 @@ def _source(source: SourceStanding) -> dict[str, Any]:
         "next_at": rfc3339(source.next_at),
         "last_success_at": rfc3339(source.last_success_at),
         "held_pull": source.held_pull_id,
+        "paused_until": rfc3339(source.paused_until),
         "last_pull": last,
     }
 
@@ -168,11 +171,15 @@ def _lines(session: Session, found: Standing) -> Iterator[str]:
         yield f"The oldest due level waits for {duration(found.oldest_due_seconds)}"
     why = f" ({target.reason})" if target.reason else ""
     since = f" since {session.local(target.since)}" if target.since and target.state != "up" else ""
-    yield f"Omnitron: {target.state}{since}{why}, at most {target.rate:g} requests per second"
+    paused = target.state == TargetState.PAUSED
+    until = f" until {session.local(target.paused_until)}" if paused else ""
+    rate = f"at most {target.rate:g} requests per second"
+    yield f"Omnitron: {target.state}{since}{until}{why}, {rate}"
     if not session.service.target.writes:
         yield 'Nothing is sent: omnitron.writes = "off"'
     if target.raises_paused_until > found.at:
-        yield "Increases are paused, decreases go: stocksync target resume"
+        end = session.local(target.raises_paused_until)
+        yield f"Increases are paused until {end}, decreases go: stocksync target resume"
     yield f"Failures open: {found.open_failures:,}; held pulls: {found.held_pulls}"
     beat = "never" if found.heartbeat_at is None else session.local(found.heartbeat_at)
     yield f"Heartbeat of the service: {beat}"
@@ -183,7 +190,7 @@ def _sources(session: Session, found: Standing) -> Table:
     rows = [
         (
             source.name,
-            source.state.value,
+            _state(session, source),
             source.cursor,
             session.local(source.last_success_at),
             session.local(source.next_at),
@@ -192,6 +199,11 @@ def _sources(session: Session, found: Standing) -> Table:
         for source in found.sources
     ]
     return table("Sources", columns, rows)
+
+
+def _state(session: Session, source: SourceStanding) -> str:
+    until = source.paused_until
+    return source.state.value if until is None else f"paused until {session.local(until)}"
 
 
 def _last_pull(source: SourceStanding) -> str:

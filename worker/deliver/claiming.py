@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from worker.deliver.expiring import end_overrides, expire
+from worker.deliver.expiring import end_overrides, end_pauses, expire
 from worker.deliver.slip import MARGIN, Slip, lease_of
 from worker.ledger import batches, claims, levels, target
 from worker.ledger.clock import boottime
@@ -50,7 +50,7 @@ class Claim:
         """Claim the next batch, or say how long there is nothing to do, and why."""
         expire(connection, settle=self.plan.settle, longest=10 * self.lease, now=now)
         end_overrides(connection, now=now)
-        row = limiter.recovered(target.read(connection, lock=True), plan=self.plan, now=now)
+        row = limiter.recovered(end_pauses(connection, now=now), plan=self.plan, now=now)
         refusal = self._refusal(connection, row, now)
         if refusal is not None:
             return refusal

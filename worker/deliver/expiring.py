@@ -1,4 +1,4 @@
-"""What has come to its end: leases of workers that died, and overrides that are over."""
+"""What has come to its end: leases of workers that died, overrides and pauses that are over."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from worker.deliver.failing import crash_failure
-from worker.ledger import batches, failures, levels, pins, sources
+from worker.ledger import batches, failures, levels, pins, sources, target
 from worker.model import PAGE_ROWS, BatchStatus, LineOutcome
+from worker.planning import limiter
 from worker.planning.levels import CRASHED, expired, survived
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from worker.model import Key
     from worker.planning.levels import Level
+    from worker.planning.limiter import Target
 
 WORKER_LOST = "worker_lost"
 
@@ -64,6 +66,17 @@ def woken(connection: Connection, keys: Sequence[Key], *, now: float) -> None:
     levels.save(connection, map(survived, counted))
     wronged = [level.key for level in counted if level.park_reason == CRASHED]
     failures.close_items(connection, wronged, why="its worker had only stood still", now=now)
+
+
+def end_pauses(connection: Connection, *, now: float) -> Target:
+    """Let a person's pauses end that are over, each told once; returns the target, locked."""
+    row = target.read(connection, lock=True)
+    after, over = limiter.without_pauses_over(row, now=now)
+    if over:
+        target.save(connection, after)
+    for what in over:
+        log.warning("pause_ended", what=what)
+    return after
 
 
 def _give_up(connection: Connection, batch: batches.Batch, now: float) -> None:

@@ -142,6 +142,7 @@ def _source(connection: Connection, plan: SourcePlan, now: float) -> SourceStand
         next_at=row.next_at or None,
         last_success_at=row.last_success_at,
         held_pull_id=row.held_pull_id,
+        paused_until=row.paused_until if row.paused(now) else None,
         last_pull=None if last is None else _last_pull(last),
         new_rules=consequences(row.fingerprint, plan.fingerprint),
     )

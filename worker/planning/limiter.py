@@ -142,6 +142,17 @@ def as_of(target: Target, *, now: float) -> Target:
     return resumed(target, now=now, raises_too=False)
 
 
+def without_pauses_over(target: Target, *, now: float) -> tuple[Target, list[str]]:
+    """The target after a person's pauses that are over, and which these are."""
+    over = []
+    if target.state == TargetState.PAUSED and target.paused_until <= now:
+        over.append("sending")
+    if 0 < target.raises_paused_until <= now:
+        over.append("increases")
+        target = target._replace(raises_paused_until=0.0)
+    return as_of(target, now=now), over
+
+
 def paused(target: Target, *, reason: str, until: float, now: float) -> Target:
     """A person stops all sending, whatever else holds it up."""
     return target._replace(

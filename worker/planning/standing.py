@@ -52,6 +52,7 @@ class SourceStanding:
     next_at: float | None = None
     last_success_at: float | None = None
     held_pull_id: int | None = None
+    paused_until: float | None = None
     last_pull: Mapping[str, object] | None = None
     new_rules: Sequence[Consequence] = ()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.contract import Chunk, KeptRow
 from worker.ledger import parts, pulls
-from worker.model import Key
+from worker.model import UNREAD, Key
 from worker.pull.comparison import OF_LEVELS
 from worker.pull.keeping import kept_row, restated_row
 from worker.pull.reading import mapped
@@ -48,7 +48,7 @@ def _of_level(connection: Connection, source: Source, failure: Failure) -> Case 
     """The parts of a level that the rules could not make; they are in the ledger."""
     key = Key(failure.stock_list or 0, failure.sku or "")
     found = parts.by_keys(connection, source.id, [key]).get(key, [])
-    there = [part for part in found if not part.gone]
+    there = [part for part in found if not part.gone and part.quantity != UNREAD]
     if not there:
         return "nothing is stated for it any more"
     chunk = Chunk([restated_row(part) for part in there], [])

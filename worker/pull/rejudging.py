@@ -160,6 +160,7 @@ class _Judge:
             source=self.source,
             on_chunk=lambda _rows: None,
             stage=lambda _rows: None,
+            unstage=lambda: None,
             as_of=offer.mends.pull,
         ).weigh(offer)
         why = _HELD if self.source.held_pull_id is not None else "; ".join(weighed.reasons)
