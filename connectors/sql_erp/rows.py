@@ -118,7 +118,7 @@ def reread(kept: KeptRow) -> Chunk | None:
     """Read a row again that a reject kept; None: it was cut, or lacks a column."""
     try:
         cells = json.loads(kept.raw)
-        columns = find_columns(tuple(cells), label="kept row", cursor_required=False)
+        columns = find_columns(tuple(cells), label="kept row")
     except (ValueError, SourceMisconfigured):
         return None
     return read_chunk([tuple(cells.values())], columns, first=kept.place)

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins with one of these may be run by a spreadsheet (OWASP, CSV injection)."""
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A cell that begins with one of these may be run by a spreadsheet (OWASP, CSV injection).
+
+Blanks before it do not count: some programs trim them.
+"""
 
 
 def write_new(file: Path, documents: Iterable[dict[str, Any]]) -> int:
@@ -41,7 +44,7 @@ def write_new(file: Path, documents: Iterable[dict[str, Any]]) -> int:
 def safe_cell(value: object) -> str:
     """A cell that no spreadsheet runs as a formula; NUL goes, None is empty."""
     text = "" if value is None else str(value).replace("\0", "")
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
 
 
 def _writer(file: Path) -> Callable[[TextIO, Iterable[dict[str, Any]]], int]:
