@@ -10,6 +10,7 @@ import pytest
 
 from connectors.contract import Kind
 from connectors.csv_drop import After, CsvColumns, CsvDrop, CsvOptions, Ready
+from connectors.errors import SourceUnreachable
 from tests.integration.pulling import Drop
 from tests.integration.scenes import open_failures, source_of, stocks_of
 from worker.errors import ExitCode
@@ -171,6 +172,25 @@ def test_f5_a_file_that_was_applied_but_not_moved_is_not_applied_again(files: Fi
     assert files.one().status == "unchanged"
     assert files.files() == []
     assert files.statuses() == ["applied", "unchanged"]
+
+
+class GivesNothingUp(CannotSettle):
+    """A folder that may not be written to."""
+
+    def settle(self, *_: object) -> None:
+        raise SourceUnreachable("It is read-only.", remedy="Let us write.")
+
+
+def test_a_folder_that_gives_nothing_up_is_a_failure_until_it_does(files: Files) -> None:
+    files.put("stock.csv", "A,1")
+    reports = files.pull(connector=GivesNothingUp(files.connector()))
+    assert [report.status for report in reports] == ["applied", "failed"]
+    [failure] = open_failures(files.ledger)
+    assert (failure.kind, failure.file) == ("file", "stock.csv")
+    assert "It is read-only. Let us write." in failure.message
+    assert [report.status for report in files.pull()] == ["unchanged"]
+    assert open_failures(files.ledger) == []
+    assert files.files() == []
 
 
 def test_f6_of_two_workers_that_see_one_file_one_applies_it(files: Files) -> None:

@@ -32,7 +32,7 @@ from worker.pull.report import PullReport
 from worker.pull.reviving import all_awaited
 from worker.pull.room import NoRoom, require_room
 from worker.pull.stored import StoredParts, settle
-from worker.pull.waiting import note_waiting
+from worker.pull.waiting import note_waiting, stuck
 from worker.pull.weighing import Scale
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class _Puller:
         self._connector = turn.connector
         self._lease = lease
         self._waiting: Sequence[Waiting] = ()
+        self._stuck: list[Waiting] = []
 
     def run(self) -> list[PullReport]:
         reports = self._finish_interrupted()
@@ -155,7 +156,7 @@ class _Puller:
 
     def _alarms(self) -> list[PullReport]:
         """Tell what waits and never comes by itself, as the last look found it."""
-        alarms = [rest for rest in self._waiting if rest.alarm]
+        alarms = [*(rest for rest in self._waiting if rest.alarm), *self._stuck]
         self._lease.write(
             lambda connection: note_waiting(
                 connection, self._plan.name, alarms, now=self._ledger.now(connection)
@@ -590,6 +591,7 @@ class _Puller:
             settle(self._connector, position, settlement, reason)
         except ConnectorError as error:
             log.warning("settle_failed", source=self._plan.name, reason=error.message)
+            self._stuck.append(stuck(position, error))
 
     def _full_is_due(self, source: Source) -> bool:
         if self._plan.full_cron is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from connectors.contract import Position, Waiting
 from worker.ledger import failures
 from worker.ledger.failures import NewFailure
 from worker.model import FailureKind
@@ -13,10 +14,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from connectors.contract import Waiting
+    from connectors.errors import ConnectorError
 
 REASON = "waiting"
 _REMEDY = "Do as the message says, or take the file away; this closes by itself then."
+
+
+def stuck(position: Position, error: ConnectorError) -> Waiting:
+    """Make an entry of a file that was decided and that its folder does not give up."""
+    reason = f"It was decided, but cannot be put away. {error.message} {error.remedy}"
+    return Waiting(label=str(position.get("file", "")), reason=reason, alarm=True)
 
 
 def note_waiting(
