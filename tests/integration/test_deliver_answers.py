@@ -18,6 +18,7 @@ from tests.integration.scenes import (
 )
 from worker.ledger import Ledger, batches, target
 from worker.model import Delivered, TargetState
+from worker.replay import replay
 
 if TYPE_CHECKING:
     from worker.sandbox import RunningSandbox
@@ -293,3 +294,45 @@ def test_a_defect_parks_its_item_only(desk: Desk, ledger: Ledger) -> None:
     change(ledger, "A", extra="{not json")
     assert desk.deliver().delivered == Delivered(sent=1, parked=1)
     assert reasons(ledger) == ["internal"]
+
+
+def test_a_list_that_a_person_lets_go_on_closes_its_failure_once_it_takes_something(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    refuse(sandbox, stock_list=2, body={"stock_list": ["Invalid pk"]}, count=1)
+    say(desk.ledger, {"A": 7}, stock_list=2)
+    desk.deliver()
+    assert reasons(desk.ledger) == ["stock_list"]
+    replay(desk.ledger, [], stock_lists=[2], actor="me", subject="list 2")
+    assert desk.deliver().delivered == Delivered(sent=1)
+    assert open_failures(desk.ledger) == []
+
+
+def test_what_was_forbidden_goes_again_once_its_list_takes_anything(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    fault = post(sandbox, "status", stock_list=2, status=403, body={"stock_list": ["Not allowed."]})
+    say(desk.ledger, {"A": 7, "B": 8}, stock_list=2)
+    say(desk.ledger, {"C": 1})
+    desk.deliver()
+    assert reasons(desk.ledger) == ["forbidden", "forbidden"]
+    sandbox.lift(fault)
+    desk.clock.forward(600)
+    say(desk.ledger, {"A": 9}, stock_list=2)
+    assert desk.deliver().delivered.sent == 2
+    assert sandbox.state()["2:B"]["stock"] == 8
+    assert open_failures(desk.ledger) == []
+
+
+def test_an_epidemic_is_seen_over_batches_of_one_line_and_several_workers(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    refuse(sandbox)
+    desk.set(rate=1.0)
+    say(desk.ledger, {f"S{number:03}": 5 for number in range(30)})
+    parked = 0
+    while desk.target().state == TargetState.UP:
+        parked += desk.batch().parked
+        desk.clock.forward(1)
+    assert parked == 19
+    assert "answers in a row failed alike" in (desk.target().reason or "")

@@ -20,7 +20,15 @@ from worker.model import (
     Value,
 )
 from worker.planning import limiter
-from worker.planning.delivery import Settled, Verdict, Watch, settle_level, target_after
+from worker.planning.delivery import (
+    Settled,
+    Streak,
+    Verdict,
+    Watch,
+    settle_level,
+    streak_of,
+    target_after,
+)
 from worker.planning.levels import Level, stated
 from worker.planning.limiter import Target
 
@@ -222,10 +230,25 @@ def test_another_answer_between_them_ends_the_row(between: Outcome) -> None:
 def test_a_row_of_like_answers_goes_on_over_small_batches() -> None:
     first = watched(*[REJECTED] * 10)
     second = Watch(after=first)
-    for _ in range(10):
-        second.see(LINE, REJECTED)
+    for number in range(10):
+        second.see(LINE._replace(key=Key(2, str(number))), REJECTED)
 
     assert (first.epidemic, second.epidemic) == ("", "invalid_stock")
+
+
+def test_one_item_refused_again_and_again_is_no_epidemic() -> None:
+    watch = Watch()
+    for _ in range(100):
+        watch.see(LINE, REJECTED)
+    assert watch.epidemic == ""
+
+
+def test_the_row_that_the_last_batches_ended_with_goes_on() -> None:
+    old, new = (KEY, "invalid_stock"), (Key(1, "B"), "invalid_stock")
+    assert streak_of([[new], [old]]) == Streak("invalid_stock", frozenset({KEY, Key(1, "B")}))
+    assert streak_of([[new], [(KEY, None)], [old]]).keys == {Key(1, "B")}
+    assert streak_of([[new], [(KEY, "invalid_unit_type")]]).keys == {Key(1, "B")}
+    assert streak_of([[(KEY, "unknown_product")], [new]]) == Streak()
 
 
 def test_unknown_products_are_no_epidemic() -> None:

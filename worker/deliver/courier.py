@@ -12,10 +12,10 @@ from worker.deliver.claiming import Claim, Rest
 from worker.deliver.recording import Recording
 from worker.deliver.sending import Sending
 from worker.deliver.slip import Answered, Slip, lease_of
-from worker.ledger import target
+from worker.ledger import batches, target
 from worker.ledger.clock import boottime
 from worker.model import Delivered
-from worker.planning.delivery import Watch
+from worker.planning.delivery import EPIDEMIC, Streak, Watch, streak_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from worker.ledger import Ledger
     from worker.model import ChannelPlan, TargetPlan
     from worker.omnitron.client import OmnitronClient
+
+
+_STREAK_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,8 @@ class Courier:
 
         Returns early where nothing is due or the target is paused; nobody sits blocked.
         """
-        total, until, watch = Delivered(), boottime() + seconds, None
+        total, until = Delivered(), boottime() + seconds
+        watch = Watch(after=self._streak())
         while not self.stopped():
             claimed = self.claim()
             if isinstance(claimed, Rest):
@@ -72,6 +76,13 @@ class Courier:
             if boottime() >= until:
                 break
         return Run(delivered=total, wait=0.0)
+
+    def _streak(self) -> Streak:
+        """The row of like refusals that went on over the last batches, whoever sent them."""
+        with self.ledger.read() as connection:
+            since = self.ledger.now(connection) - _STREAK_SECONDS
+            parked = batches.last_parked(connection, enough=EPIDEMIC, since=since)
+        return streak_of(parked)
 
     def _rest(self) -> Rest:
         with self.ledger.read() as connection:

@@ -13,9 +13,9 @@ from worker.deliver.unknown import Asked, tell
 from worker.ledger import batches, channels, confirmations, failures, levels, lists, sources, target
 from worker.ledger.batches import Line
 from worker.ledger.confirmations import Accepted
-from worker.model import AnswerClass, BatchStatus, Delivered, LineOutcome
+from worker.model import PAGE_ROWS, AnswerClass, BatchStatus, Delivered, LineOutcome
 from worker.planning import delivery
-from worker.planning.levels import UNKNOWN_PRODUCT
+from worker.planning.levels import REST_CAP, UNKNOWN_PRODUCT, replayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -148,13 +148,18 @@ class Recording:
         ]
 
     def _lists_that_go(self, going: set[int], settled: Mapping[Claimed, Settled]) -> None:
-        stopped_before = {row.id for row in lists.every(self.connection) if row.stops}
         accepted = self._answered(AnswerClass.ACCEPTED)
         proven = {line.key.stock_list for line, _ in accepted if line in settled}
-        recovered = going & proven & stopped_before
-        if recovered:
+        if recovered := going & proven:
             lists.go_on(self.connection, recovered)
             failures.close_lists(self.connection, recovered, why="accepted", now=self.now)
+            self._allowed_again(recovered)
+
+    def _allowed_again(self, stock_lists: set[int]) -> None:
+        """What was forbidden on a list goes again once the list takes anything."""
+        before = self.now - REST_CAP
+        again = levels.forbidden(self.connection, stock_lists, before=before, limit=PAGE_ROWS)
+        levels.save(self.connection, map(replayed, again))
 
     def _judge_target(self) -> None:
         outcomes, watch = self.batch.answers.values(), self.batch.watch

@@ -134,6 +134,24 @@ def latest(connection: Connection, *, limit: int = 50) -> list[Batch]:
     return _selected(connection, _table.c.id > 0, limit=limit)
 
 
+def last_parked(
+    connection: Connection, *, enough: int, since: float
+) -> list[list[tuple[Key, str | None]]]:
+    """What the last batches, the latest first, ended with: keys, and why each was parked.
+
+    Reads back until there are ``enough`` lines, or one was not parked (reason None).
+    """
+    found: list[list[tuple[Key, str | None]]] = []
+    for batch in _selected(connection, _table.c.ended_at.is_not(None), limit=enough):
+        if (batch.ended_at or 0.0) < since:
+            break
+        lines = lines_of(connection, batch.id) if batch.parked == batch.lines else []
+        found.append([(Key(line.stock_list, line.sku), line.reason) for line in lines])
+        if not lines or sum(map(len, found)) >= enough:
+            break
+    return found
+
+
 def of_one(connection: Connection, ids: Iterable[int | None]) -> set[int]:
     """Those of these batches that had a single line."""
     wanted = [number for number in ids if number is not None]

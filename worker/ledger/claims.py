@@ -20,6 +20,11 @@ _MAY_GO = (
     " AND stock_list NOT IN (SELECT id FROM stock_list WHERE stopped_until > ?)"
 )
 _RESTED = f"{CAN_GO} AND not_before <= ?"
+_SUSPECT = (
+    "crashes > 0 AND revision - sent_revision > 0 AND claim_token IS NULL AND park_reason IS NULL"
+    " AND not_before <= ?"
+)
+"""Written so that no index of all due levels fits: only the one of the few whose workers died."""
 _RESULT = (
     "level.stock_list, level.sku, coalesce(level.override_stock, level.stock), level.unit_type,"
     " level.sold, level.extra, level.revision, level.rank, level.attempts, level.park_reason"
@@ -39,16 +44,16 @@ class Ticket:
     raises: bool = True
 
 
-class _Lane(NamedTuple):
+class Lane(NamedTuple):
     """Which levels may be picked, and in which order. The condition has one ``?``: now."""
 
     condition: str
     order: str
 
 
-_BY_RANK = _Lane(f"{_RESTED} AND crashes = 0", "rank, due_since")
-_OLDEST = _Lane(f"{_RESTED} AND crashes = 0", "due_since")
-_UNKNOWN = _Lane(ASK_AGAIN, "not_before")
+BY_RANK = Lane(f"{_RESTED} AND crashes = 0", "rank, due_since")
+OLDEST = Lane(f"{_RESTED} AND crashes = 0", "due_since")
+UNKNOWN = Lane(ASK_AGAIN, "not_before")
 
 
 def claim(connection: Connection, ticket: Ticket, *, limit: int, now: float) -> list[Claimed]:
@@ -67,10 +72,10 @@ def _usual(connection: Connection, ticket: Ticket, limit: int, now: float) -> li
 
     The tenths are kept over many small batches too.
     """
-    unknown = _claim(connection, ticket, _UNKNOWN, _tenth(ticket.batch_id + 5, limit), now)
+    unknown = _claim(connection, ticket, UNKNOWN, _tenth(ticket.batch_id + 5, limit), now)
     oldest = min(_tenth(ticket.batch_id, limit), limit - len(unknown))
-    by_rank = _claim(connection, ticket, _BY_RANK, limit - len(unknown) - oldest, now)
-    return [*unknown, *by_rank, *_claim(connection, ticket, _OLDEST, oldest, now)]
+    by_rank = _claim(connection, ticket, BY_RANK, limit - len(unknown) - oldest, now)
+    return [*unknown, *by_rank, *_claim(connection, ticket, OLDEST, oldest, now)]
 
 
 def _tenth(number: int, limit: int) -> int:
@@ -80,34 +85,38 @@ def _tenth(number: int, limit: int) -> int:
 
 def _suspects(connection: Connection, ticket: Ticket, limit: int, now: float) -> list[Claimed]:
     """Levels that saw as many workers die, the most first, and no more than may go together."""
-    statement = (
-        f"SELECT max(crashes) FROM level WHERE crashes > 0 AND {_RESTED} AND {_allowed(ticket)}"
-    )
+    condition = f"{_SUSPECT} AND {_allowed(raises=ticket.raises)}"
+    statement = f"SELECT max(crashes) FROM level WHERE {condition}"
     sql = bulk.driver_sql(connection, statement)
     crashes = connection.exec_driver_sql(sql, (now, now, now)).scalar()
     if crashes is None:
         return []
-    lane = _Lane(f"crashes > 0 AND crashes = {int(crashes)} AND {_RESTED}", "due_since")
+    lane = Lane(f"{_SUSPECT} AND crashes = {int(crashes)}", "due_since")
     return _claim(connection, ticket, lane, min(limit, together(crashes) or limit), now)
 
 
-def _allowed(ticket: Ticket) -> str:
-    return _MAY_GO if ticket.raises else f"{_MAY_GO} AND rank IN ({LOWERING})"
+def pick(lane: Lane, *, raises: bool) -> str:
+    """The statement that finds a lane's levels; its ``?`` are three times now, and how many."""
+    condition = f"{lane.condition} AND {_allowed(raises=raises)}"
+    return f"SELECT stock_list, sku FROM level WHERE {condition} ORDER BY {lane.order} LIMIT ?"
+
+
+def _allowed(*, raises: bool) -> str:
+    return _MAY_GO if raises else f"{_MAY_GO} AND rank IN ({LOWERING})"
 
 
 def _claim(
-    connection: Connection, ticket: Ticket, lane: _Lane, limit: int, now: float
+    connection: Connection, ticket: Ticket, lane: Lane, limit: int, now: float
 ) -> list[Claimed]:
     if limit <= 0:
         return []
-    condition = f"{lane.condition} AND {_allowed(ticket)}"
-    pick = f"SELECT stock_list, sku FROM level WHERE {condition} ORDER BY {lane.order} LIMIT ?"
+    picking = pick(lane, raises=ticket.raises)
     claims: tuple[object, ...] = (ticket.token, ticket.until, ticket.batch_id)
     picks: tuple[object, ...] = (now, now, now, limit)
     if connection.dialect.name == "sqlite":
-        statement, arguments = _sqlite(pick), claims + picks
+        statement, arguments = _sqlite(picking), claims + picks
     else:
-        statement, arguments = _postgres(pick), picks + claims
+        statement, arguments = _postgres(picking), picks + claims
     rows = connection.exec_driver_sql(bulk.driver_sql(connection, statement), arguments)
     return [_claimed(row) for row in rows]
 
@@ -115,14 +124,14 @@ def _claim(
 _CHANGE = "claim_token = ?, claim_until = ?, batch_id = ?"
 
 
-def _sqlite(pick: str) -> str:
+def _sqlite(picking: str) -> str:
     result = _RESULT.replace("level.", "")
-    return f"UPDATE level SET {_CHANGE} WHERE (stock_list, sku) IN ({pick}) RETURNING {result}"
+    return f"UPDATE level SET {_CHANGE} WHERE (stock_list, sku) IN ({picking}) RETURNING {result}"
 
 
-def _postgres(pick: str) -> str:
+def _postgres(picking: str) -> str:
     return (
-        f"WITH picked AS MATERIALIZED ({pick} FOR UPDATE SKIP LOCKED)"
+        f"WITH picked AS MATERIALIZED ({picking} FOR UPDATE SKIP LOCKED)"
         f" UPDATE level SET {_CHANGE} FROM picked"
         " WHERE level.stock_list = picked.stock_list AND level.sku = picked.sku"
         f" RETURNING {_RESULT}"

@@ -278,7 +278,12 @@ def close_lists(
 ) -> None:
     """Close the failures about whole stock lists."""
     identities = [f"list:{number}" for number in stock_lists]
-    condition = _table.c.identity.in_(identities) & _table.c.closed_at.is_(None)
+    condition = (
+        (_table.c.source == "")
+        & (_table.c.kind == FailureKind.ITEM)
+        & _table.c.identity.in_(identities)
+        & _table.c.closed_at.is_(None)
+    )
     connection.execute(update(_table).where(condition).values(closed_at=now, closed_why=why))
 
 

@@ -35,6 +35,9 @@ ASK_AGAIN = (
 """The condition of what Omnitron did not know and is to be asked for again."""
 
 
+_LOOKED_AT = 10_000
+
+
 def by_keys(
     connection: Connection, keys: Iterable[tuple[int, str]], *, lock: bool = False
 ) -> dict[Key, Level]:
@@ -125,6 +128,15 @@ def any_unknown(connection: Connection, *, now: float) -> bool:
     return connection.exec_driver_sql(sql, (now,)).first() is not None
 
 
+def forbidden(
+    connection: Connection, stock_lists: Iterable[int], *, before: float, limit: int
+) -> list[Level]:
+    """Levels of these lists that were parked, before then, as not ours to write; locked."""
+    numbers = ", ".join(str(int(number)) for number in stock_lists)
+    condition = f"park_reason = 'forbidden' AND parked_at <= ? AND stock_list IN ({numbers})"
+    return list(_locked(connection, condition, before, limit=limit).values())
+
+
 def unknown_count(connection: Connection, source_id: int, stock_list: int) -> int:
     """How many levels of a source and list are parked since Omnitron does not know them."""
     statement = f"SELECT count(*) FROM level WHERE {_UNKNOWN} AND source_id = ? AND stock_list = ?"
@@ -184,12 +196,17 @@ def unsent_count(connection: Connection) -> int:
 
 
 def next_moment(connection: Connection) -> float | None:
-    """When the first level that rests becomes due by itself, None where none rests."""
+    """When the first level that rests becomes due by itself, None where none rests.
+
+    Of very many that rest only the oldest are looked at: one of the others may be due sooner.
+    """
     latest = "max" if connection.dialect.name == "sqlite" else "greatest"
+    due = (
+        f"SELECT * FROM level WHERE {CAN_GO} AND NOT retired ORDER BY due_since LIMIT {_LOOKED_AT}"
+    )
     statement = (
         f"SELECT min({latest}(not_before, withheld_until, coalesce(l.stopped_until, 0)))"
-        " FROM level LEFT JOIN stock_list l ON l.id = level.stock_list"
-        f" WHERE {CAN_GO} AND NOT retired"
+        f" FROM ({due}) due LEFT JOIN stock_list l ON l.id = due.stock_list"
     )
     value = connection.exec_driver_sql(statement).scalar()
     return None if value is None else float(value)

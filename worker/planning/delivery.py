@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +9,7 @@ from worker.model import AnswerClass, LineOutcome, Outcome, TargetState
 from worker.planning import limiter
 from worker.planning.levels import (
     REST_CAP,
+    UNKNOWN_PRODUCT,
     accepted,
     in_doubt,
     rejected,
@@ -18,9 +18,9 @@ from worker.planning.levels import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
-    from worker.model import Claimed, TargetPlan
+    from worker.model import Claimed, Key, TargetPlan
     from worker.planning.levels import Level
     from worker.planning.limiter import Target
 
@@ -50,20 +50,48 @@ _STOPPING = {
     AnswerClass.DENIED,
 }
 _RESTING = {AnswerClass.IN_DOUBT, AnswerClass.REMOTE_FAULT}
+_NO_EPIDEMIC = {
+    AnswerClass.ACCEPTED,
+    AnswerClass.UNKNOWN_PRODUCT,
+    AnswerClass.LIST_STOPPED,
+}
 LOGIN_WAIT = "login_wait"
+
+
+class Streak(NamedTuple):
+    """Keys that were answered alike in a row, none accepted in between."""
+
+    reason: str = ""
+    keys: frozenset[Key] = frozenset()
+
+
+def streak_of(batches: Iterable[Sequence[tuple[Key, str | None]]]) -> Streak:
+    """The row that the last batches ended with, the latest first: what each parked, and why.
+
+    A batch in which anything else happened than one reason ends the row.
+    """
+    streak = Streak()
+    for lines in batches:
+        reasons = {reason for _, reason in lines}
+        reason = reasons.pop() or "" if len(reasons) == 1 else ""
+        if reason in {"", UNKNOWN_PRODUCT} or streak.reason not in {"", reason}:
+            break
+        streak = Streak(reason, streak.keys | {key for key, _ in lines})
+    return streak
 
 
 class Watch:
     """Follows the answers of a batch as they come and says when to start no more requests.
 
-    after: the batch before, so that a row of like answers goes on over small batches.
+    after: the batches before, so that a row of like answers goes on over small batches.
     """
 
-    def __init__(self, *, after: Watch | None = None) -> None:
+    def __init__(self, *, after: Watch | Streak | None = None) -> None:
+        streak = after.streak if isinstance(after, Watch) else after
         self.stopped = ""
         self.epidemic = ""
         self.lists: set[int] = set()
-        self.alike: Counter[str] = Counter() if after is None else Counter(after.alike)
+        self.streak: Streak = streak or Streak()
         self._faults = 0
 
     def see(self, line: Claimed, outcome: Outcome) -> None:
@@ -74,25 +102,21 @@ class Watch:
         self._faults = self._faults + 1 if verdict is AnswerClass.REMOTE_FAULT else 0
         if verdict in _STOPPING or self._faults >= FAULTS_IN_A_ROW:
             self._stop(_reason_of(outcome))
-        self._count(outcome)
+        self._count(line.key, outcome)
 
     def _stop(self, reason: str) -> None:
         """Keep the first reason; having to wait for a login gives way to any other."""
         if self.stopped in {"", LOGIN_WAIT}:
             self.stopped = reason
 
-    def _count(self, outcome: Outcome) -> None:
-        reason = _reason_of(outcome)
-        if outcome.verdict is AnswerClass.ACCEPTED or reason not in self.alike:
-            self.alike.clear()
-        if outcome.verdict in {
-            AnswerClass.ACCEPTED,
-            AnswerClass.UNKNOWN_PRODUCT,
-            AnswerClass.LIST_STOPPED,
-        }:
+    def _count(self, key: Key, outcome: Outcome) -> None:
+        if outcome.verdict in _NO_EPIDEMIC:
+            self.streak = Streak()
             return
-        self.alike[reason] += 1
-        if self.alike[reason] >= EPIDEMIC:
+        reason = _reason_of(outcome)
+        before = self.streak.keys if reason == self.streak.reason else frozenset()
+        self.streak = Streak(reason, before | {key})
+        if len(self.streak.keys) >= EPIDEMIC:
             self.epidemic = reason
             self._stop(reason)
 
