@@ -50,7 +50,7 @@ def _try(
         sample, watch, columns = offer.sample(reading)
     except ConnectorError as error:
         reading.start_over()
-        return [in_the_way(error)], None
+        return [in_the_way(error), *_unbound(offer)], None
     doubts = [
         *_unbound(offer),
         *_strange(offer, watch),

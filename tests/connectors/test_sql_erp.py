@@ -495,7 +495,7 @@ def test_check_of_a_source_with_a_full_query_has_no_warning(either: Erp) -> None
 
 
 def test_check_finds_every_statement_that_does_not_fit(either: Erp) -> None:
-    source = either.source("SELECT 1 AS sku", full_query="SELEKT")
+    source = either.source("SELECT :cursor AS sku", full_query="SELEKT")
     findings = source.check()
     assert levels(findings) == ["ok", "error", "error"]
     assert "stock" in findings[1].message

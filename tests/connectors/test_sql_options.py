@@ -338,6 +338,13 @@ def test_all_missing_aliases_are_named_at_once(sqlite: Erp) -> None:
     assert all(name in message for name in ("sku", "stock", "warehouse", "cursor_value"))
 
 
+def test_a_missing_alias_hides_no_cursor_that_only_a_comment_has(sqlite: Erp) -> None:
+    hidden = "SELECT sku, at AS cursor_value FROM stock -- WHERE at >= :cursor"
+    (_, lacks, _), (_, unbound, _), *_ = problems(sqlite.source(hidden))
+    assert "lacks the column stock" in lacks
+    assert "comment or a literal" in unbound
+
+
 def test_a_warehouse_is_not_missed_where_the_stock_list_is_fixed(sqlite: Erp) -> None:
     sqlite.run("INSERT INTO stock VALUES ('A', 1, '2026-01-01', NULL, NULL)")
     assert problems(sqlite.source(None, full_query=FULL)) == []
