@@ -104,6 +104,9 @@ _TRANSPORT = {
     "socket_connect_timeout": SOCKET_SECONDS,
     "socket_keepalive": True,
     "health_check_interval": 25,
+    # acknowledgements at the broker are worth nothing here, and one that fails blocks its worker
+    # for ever: it keeps its place among those that may be under way, and nothing more is taken
+    "ack_emulation": False,
     "retry_on_timeout": False,
     # of a connection made for publishing: one try, then the caller goes on without
     "max_retries": 1,

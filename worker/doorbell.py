@@ -52,7 +52,12 @@ def waiting(connection: Any, queue: str) -> int:
 
 
 class Channel(redis.Channel):
-    """Kombu's channel, but for messages that are no message: its own ends the worker on them."""
+    """Kombu's channel, but for messages that are no message: its own ends the worker on them.
+
+    What was taken and not begun when a worker ends is not put back: another ring comes soon.
+    """
+
+    do_restore = False
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

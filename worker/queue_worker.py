@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from celery import signals
 from celery.apps.worker import Worker
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.worker import state
 
 from worker.celery_app import queue_name
@@ -69,6 +69,8 @@ def serve(
 
     # it warns of root in a line of many; what it fears is pickle, which is not accepted here
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    # and, at each loss of the connection, of tasks that are acknowledged late: ours are not
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     signals.worker_process_shutdown.connect(close, weak=False)
     signals.worker_ready.connect(ready, weak=False)
     worker = QueueWorker(**_arguments(app, service, queue=queue, concurrency=concurrency))

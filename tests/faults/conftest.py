@@ -1,5 +1,7 @@
 """Fixtures of the fault suite: those of the ledger and the steps, once on each database."""
 
+import pytest
+
 from tests.integration.conftest import (
     clock,
     desk,
@@ -23,3 +25,5 @@ __all__ = [
     "sqlite_template",
     "sqlite_url",
 ]
+
+pytest.register_assert_rewrite("tests.faults.stage")

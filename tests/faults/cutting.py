@@ -63,6 +63,7 @@ class Relay:
     def _take(self, client: socket.socket) -> None:
         self._hearing.wait()
         if self._over:
+            _reset(client)
             return
         try:
             server = self.upstream()

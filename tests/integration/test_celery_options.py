@@ -93,6 +93,7 @@ def test_the_broker_may_be_slow_and_may_go_away(app: Celery) -> None:
     assert transport["socket_timeout"] == transport["socket_connect_timeout"] == 5
     assert transport["health_check_interval"] == 25
     assert transport["socket_keepalive"] is True
+    assert transport["ack_emulation"] is False
     assert app.conf.broker_connection_retry_on_startup
     assert app.conf.broker_connection_max_retries is None
     assert app.conf.task_publish_retry is False
