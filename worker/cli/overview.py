@@ -56,7 +56,7 @@ def health(
     ledger = session.untouched_ledger
     with ledger.read() as connection:
         now, beat = ledger.now(connection), target.heartbeat(connection)
-    age = None if beat is None else max(now - beat, 0.0)
+    age = None if beat is None else abs(now - beat)  # ahead: the clock was put back since
     alive = age is not None and age <= limit
     document = {"ok": alive, "heartbeat_at": rfc3339(beat), "age_seconds": age, "max_age": limit}
     session.show(document, lambda: _health_sentence(age, limit))

@@ -43,8 +43,12 @@ def rebind(connection: Connection, url: str) -> None:
 
 
 def beat(connection: Connection, *, now: float, every: float) -> None:
-    """A task was here: what `stocksync health` goes by; written at most once in ``every``."""
-    old = (_table.c.heartbeat_at.is_(None)) | (_table.c.heartbeat_at < now - every)
+    """A task was here: what `stocksync health` goes by; written at most once in ``every``.
+
+    One that lies ahead was written before the ledger's clock was put back, and proves no life.
+    """
+    kept = _table.c.heartbeat_at
+    old = kept.is_(None) | (kept < now - every) | (kept > now + every)
     connection.execute(update(_table).where(old).values(heartbeat_at=now))
 
 
