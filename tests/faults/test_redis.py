@@ -123,6 +123,17 @@ def test_r8_ringing_with_a_wrong_password_comes_back_and_tells_no_secret(
     assert "canary" not in told
 
 
+def test_r8_ringing_where_no_secure_connection_can_be_made_comes_back(
+    on: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = on.at.folder / "stocksync.toml"
+    path.write_text(path.read_text().replace("redis://", "rediss://:canary@"))
+    assert not rings(on)
+    told = "".join(capfd.readouterr())
+    assert "broker_unreachable" in told
+    assert "canary" not in told
+
+
 # --- the whole service
 
 
