@@ -161,7 +161,9 @@ def _answers(connection: Connection, wanted: Sequence[Key], seen: dict[Key, int]
 def _answer(key: Key, level: Level | None, seen: int | None) -> Replayed:
     if level is None:
         return Replayed(key=key, answer=ReplayAnswer.MOVED_ON, stock=None)
-    if level.park_reason is not None:
+    if level.park_reason == MISSING_IN_SOURCE:  # whatever Omnitron had against it before
+        answer = ReplayAnswer.MOVED_ON
+    elif level.park_reason is not None:
         answer = ReplayAnswer.REPLAYED
     elif seen is not None and level.revision > seen:
         answer = ReplayAnswer.MOVED_ON

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.delivering import Desk, sent, stocks
-from tests.integration.scenes import level_of, open_failures, say
+from tests.integration.scenes import change, level_of, open_failures, say
 from worker.ledger import Ledger, events
 from worker.model import PAGE_ROWS, Key, Rank
 from worker.replay import Choice, ReplayAnswer, keys_of_batch, keys_of_failures, replay
@@ -141,3 +141,15 @@ def test_who_replayed_what_is_written_down(parked: Desk) -> None:
     with parked.ledger.read() as connection:
         (event,) = events.about(connection, "test")
     assert (event.actor, event.action, event.detail["replayed"]) == ("tester", "replay", 1)
+
+
+def test_what_is_missing_in_its_source_is_no_matter_of_replay(parked: Desk) -> None:
+    change(parked.ledger, "A", park_reason="missing_in_source")
+    chosen = keys_of_failures_in(parked.ledger, reason="unknown_product")
+    assert again(parked.ledger, *chosen) == {"A": "moved_on"}
+    assert level_of(parked.ledger, "A").park_reason == "missing_in_source"
+
+
+def keys_of_failures_in(ledger: Ledger, **choice: str) -> list[Key]:
+    with ledger.read() as connection:
+        return keys_of_failures(connection, Choice(**choice))
