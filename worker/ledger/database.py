@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from connectors.fault import Point, point
 from worker.errors import LedgerUnreachable, UsageError
+from worker.ledger import postgres
 from worker.ledger.clock import PostgresClock, SqliteClock
 from worker.ledger.filelock import exclusive
 
@@ -40,11 +41,6 @@ WAL_SAFE = (3, 51, 3)
 BUSY_SECONDS = 30
 _TRIES = 6
 _AGAIN = {"40001", "40P01", "55P03"}
-_POSTGRES_OPTIONS = {
-    "timezone": "UTC",
-    "lock_timeout": "30s",
-    "idle_in_transaction_session_timeout": "60s",
-}
 _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph"}
 
 
@@ -149,11 +145,13 @@ class Ledger:
         arguments = {
             "connect_timeout": 5,
             "application_name": "stocksync",
-            "options": " ".join(f"-c {name}={value}" for name, value in _POSTGRES_OPTIONS.items()),
+            "options": " ".join(f"-c {name}={value}" for name, value in postgres.OPTIONS.items()),
         }
-        return create_engine(
+        engine = create_engine(
             self.url, connect_args=arguments, pool_size=2, max_overflow=4, pool_pre_ping=True
         )
+        event.listen(engine, "do_connect", _connect_postgres)
+        return engine
 
     def _sqlite_engine(self) -> Engine:
         self._clock = SqliteClock()
@@ -166,6 +164,12 @@ class Ledger:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+
+def _connect_postgres(
+    _dialect: object, _record: object, words: list[str], named: dict[str, Any]
+) -> postgres.Session:
+    return postgres.Session.connect(*words, **named)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

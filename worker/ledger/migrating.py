@@ -7,6 +7,7 @@ Alembic is imported where a ledger is changed or does not fit: the others need n
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +16,7 @@ from sqlalchemy import inspect, text
 from worker.errors import LedgerNotReady, UsageError
 from worker.ledger.clock import SqliteClock
 from worker.ledger.database import network_filesystem
+from worker.ledger.postgres import unlimited
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -117,7 +119,9 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    sqlite = connection.dialect.name == "sqlite"
+    with contextlib.nullcontext() if sqlite else unlimited(connection):
+        command.upgrade(config, "head")
 
 
 def _first_rows(connection: Connection) -> None:
