@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from worker.errors import UsageError
-from worker.ledger import levels, sources, target
+from worker.ledger import levels, migrating, sources, target
 from worker.model import PullStatus
 from worker.pull import pull_source
 from worker.pull.lease import LeaseLost, SourceBusy, SourcePaused
@@ -41,7 +41,10 @@ class _Stopped(Exception):  # noqa: N818 - named by what happened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chores:
-    """The work of the service's processes. ring: wakes whoever does a task, by its name."""
+    """The work of the service's processes. ring: wakes whoever does a task, by its name.
+
+    Each piece raises LedgerNotReady where the ledger was migrated since this process started.
+    """
 
     service: Service
     ring: Callable[..., object]
@@ -52,6 +55,7 @@ class Chores:
 
         Raises UsageError for what is no configured source.
         """
+        self._require_ledger()
         plan = self.service.source(str(name))
         if not self._pull_is_due(plan.name):
             return
@@ -87,6 +91,7 @@ class Chores:
 
         Raises WrongTarget before the first write to another Omnitron than the ledger's.
         """
+        self._require_ledger()
         self._beat()
         if not self._anything_to_deliver():
             return
@@ -121,6 +126,7 @@ class Chores:
 
     def confirm(self, channel_id: object) -> None:
         """Look at a channel if it is due. Raises UsageError for what is no configured channel."""
+        self._require_ledger()
         channel = self._channel(channel_id)
         self.service.run(lambda: self.service.watcher().poll(channel))
 
@@ -135,6 +141,11 @@ class Chores:
 
     def upkeep(self) -> None:
         """Do what must be done now and then; it knows itself what is due."""
+        self._require_ledger()
         if not self._upkeep:
             self._upkeep.append(Upkeep(self.service))
         self._upkeep[0].run()
+
+    def _require_ledger(self) -> None:
+        """A newer program may count on rules that this one does not know."""
+        migrating.require(self.service.ledger)

@@ -23,17 +23,17 @@ import pytest
 from sqlalchemy import event, text
 
 from connectors.contract import Kind
-
 from tests.acceptance.services import place
+from tests.acceptance.services import stocks as some
 from tests.databases import fresh_database, postgres_server
 from tests.faults.cutting import relaying
 from tests.integration.delivering import Desk, sent, stocks
 from tests.integration.ledgers import HandClock, migrated
 from tests.integration.pulling import Drop, Erp
 from tests.integration.scenes import level_of, say, source_of
-from tests.processes import STOCKSYNC, children, until
+from tests.processes import STOCKSYNC, children, running, until
 from worker.errors import LedgerUnreachable
-from worker.ledger import Ledger, levels, target
+from worker.ledger import Ledger, levels, migrating, target
 from worker.ledger.clock import boottime
 from worker.model import Delivered
 
@@ -445,7 +445,7 @@ def test_d5_a_server_that_stands_still_in_a_transaction_hangs_nobody(
             stopped.enter_context(standing_still(pid))
             target.bind(connection, "https://whole")
 
-        with pytest.raises(LedgerUnreachable, match="has not answered for 0.5 s"):
+        with pytest.raises(LedgerUnreachable, match="has not answered for"):
             short_tempered.write(work)
     with short_tempered.read() as connection:
         assert target.base_url(connection) is None
@@ -458,10 +458,10 @@ def test_d5_a_server_that_stands_still_for_longer_than_a_lease_doubles_no_flight
     with postgres_server() as server:
         url = migrated(fresh_database(server))
         ledger, other = Ledger(url), Ledger(url)
+        impatient(other, 2.0)
         desk, second = (Desk(each, sandbox, HandClock()) for each in (ledger, other))
         for each in (desk, second):
             each.set(timeout=0.5, settle=1.0)
-        impatient(other, 2.0)
         say(ledger, {f"S{number}": 5 for number in range(20)})
         slip = desk.courier().claim()
         before = boottime()
@@ -587,6 +587,7 @@ main()
 """
 
 
+@pytest.mark.thorough
 def test_d8_an_sqlite_with_the_wal_bug_keeps_a_rollback_journal_and_check_says_so(
     sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
@@ -623,3 +624,34 @@ def stocksync(
 
 
 # --- D9: the ledger is migrated while workers run
+
+
+@pytest.mark.thorough
+def test_d9_workers_of_an_older_program_stop_when_the_ledger_is_migrated(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    here = place(tmp_path, sandbox)
+    sandbox.order("delay", method="POST", path="*product_stock*", after=0.05)
+    with running(*STOCKSYNC, "run", folder=here.folder) as old:
+        here.drop("a.csv", some("A", 600))
+        until(lambda: here.count("sent_revision > 0"))
+        migrated_to(here.ledger, "9999")
+        until(lambda: old.events("ledger"))
+        until(lambda: not here.count("claim_token IS NOT NULL"))
+        sent_by_old = len(sandbox.journal())
+        here.drop("b.csv", some("B", 10))
+        old.end()
+    assert "was made by a newer stocksync" in old.text
+    assert len(sandbox.journal()) == sent_by_old
+    migrated_to(here.ledger, migrating.wanted())
+    with running(*STOCKSYNC, "run", folder=here.folder):
+        here.arrive(some("A", 600) | some("B", 10))
+    assert {len(sent(sandbox, sku)) for sku in some("A", 600)} == {1}
+    here.ledger.close()
+
+
+def migrated_to(ledger: Ledger, number: str) -> None:
+    def work(connection: Connection) -> None:
+        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": number})
+
+    ledger.write(work)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from worker.planning.limiter import LEAST_RATE
 from worker.model import Answer, Key, StockRecord, Value
+from worker.planning.limiter import LEAST_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -155,6 +156,7 @@ class Line:
     waits: Callable[[float], None]
     slip: Slip | None = None
     fates: Iterator[Fate] = field(default_factory=lambda: iter(()))
+    oddities: Counter[str] = field(default_factory=Counter)
 
     async def upsert(self, key: Key, value: Value) -> Answer:
         assert self.slip is not None

@@ -85,7 +85,7 @@ def levels_are(stocks: Mapping[Key, int], seen: Look) -> None:
 def a_revision_has_one_value(known: dict[tuple[Key, int], Value], seen: Look) -> None:
     """For ever; known: what was seen before, to which this look is added."""
     for key, level in seen.levels.items():
-        assert known.setdefault((key, level.revision), level.value) == level.value
+        assert known.setdefault((key, level.revision), level.shown) == level.shown
         assert level.sent_revision <= level.revision
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,6 @@ from worker.replay import Choice, choose, replay
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
     from tests.integration.played import Fate
     from worker.confirm import Confirmed
@@ -122,10 +121,8 @@ class Stage:
     def pull(self, *, writes: int = 1_000, commits: bool = True) -> None:
         """A turn of the source, whose process dies at one of its writes if it has so many."""
         ledger: Any = Mortal(self.ledger, writes=writes, commits=commits)
-        try:
+        with contextlib.suppress(Killed, SourceBusy, SourcePaused):
             pull_source(Turn(ledger=ledger, connector=self.connector, plan=self.plan))
-        except (Killed, SourceBusy, SourcePaused):
-            pass
         self.truth.follow(self.history())
 
     def approve(self, held: Pull) -> None:

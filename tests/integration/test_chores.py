@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.scenes import say, stocks_of
 from worker.bootstrap import Service, build
 from worker.chores import Chores
-from worker.errors import UsageError, WrongTarget
-from worker.ledger import lists, sources, target
+from worker.errors import LedgerNotReady, UsageError, WrongTarget
+from worker.ledger import levels, lists, sources, target
 from worker.pull.lease import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from worker.sandbox import RunningSandbox
 
@@ -233,3 +236,24 @@ def test_upkeep_takes_levels_of_an_unread_source_to_zero_until_it_is_read(
     drop(service, "b.csv", A=1)
     chores.pull("drop")
     assert stocks_of(service.ledger, "A") == {"A": 1}
+
+
+@pytest.mark.parametrize("work", ["pull", "deliver", "confirm", "upkeep"])
+def test_d9_a_worker_whose_ledger_was_migrated_meanwhile_does_nothing_more(
+    chores: Chores, service: Service, work: str
+) -> None:
+    say(service.ledger, {"A": 5})
+    migrated_to(service, "9999")
+    words = {"pull": ["drop"], "confirm": [5]}.get(work, [])
+    with pytest.raises(LedgerNotReady, match="made by a newer stocksync"):
+        getattr(chores, work)(*words)
+    with service.ledger.read() as connection:
+        assert not levels.any_claimed(connection)
+        assert target.heartbeat(connection) is None
+
+
+def migrated_to(service: Service, number: str) -> None:
+    def work(connection: Connection) -> None:
+        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": number})
+
+    service.ledger.write(work)

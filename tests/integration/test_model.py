@@ -188,7 +188,7 @@ class Service(RuleBasedStateMachine):
 
 
 def run(new_ledger: Callable[[Path], str]) -> None:
-    chosen = settings(fuzz(6), stateful_step_count=40)
+    chosen = settings(fuzz(4), stateful_step_count=40)
     run_state_machine_as_test(lambda: Service(new_ledger), settings=chosen)
 
 

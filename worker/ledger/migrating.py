@@ -8,6 +8,7 @@ Alembic is imported where a ledger is changed or does not fit: the others need n
 from __future__ import annotations
 
 import contextlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 _FOLDER = Path(__file__).parent / "migrations"
 
 
+@cache
 def wanted() -> str:
-    """The revision that this program works with: the latest, by the numbers of their files."""
+    """The revision that this program works with: the latest, by the numbers of their files.
+
+    Looked up once: a process stays the program that it started as when newer files are installed.
+    """
     return max(path.name.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
