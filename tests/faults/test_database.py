@@ -183,7 +183,7 @@ class Disk:
         self._pages = 2**30
 
 
-MANY = {f"{number:05}-{'x' * 30}": number % 90 + 1 for number in range(1_000)}
+MANY = {f"{number:05}-{'x' * 30}": number % 90 + 1 for number in range(300)}
 
 
 @pytest.fixture

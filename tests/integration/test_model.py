@@ -53,7 +53,7 @@ class Service(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="model-"))
         self.url = new_ledger(self.folder)
-        self.dismissed: set[Key] = set()
+        self.dismissed: set[ending.About] = set()
 
     @initialize(missing=st.sampled_from(Missing), rows=ROWS)
     def a_first_day(self, missing: Missing, rows: dict[Key, int | None]) -> None:
@@ -150,8 +150,8 @@ class Service(RuleBasedStateMachine):
     def dismiss(self, data: st.DataObject) -> None:
         failure = data.draw(st.sampled_from(self.stage.failures()))
         dismiss(self.stage.ledger, failure.id, why="it is known", actor=ME)
-        if failure.kind == FailureKind.ITEM and failure.stock_list and failure.sku:
-            self.dismissed.add(Key(failure.stock_list, failure.sku))
+        if failure.kind == FailureKind.ITEM:
+            self.dismissed.add((failure.stock_list, failure.sku))
 
     @rule(seconds=st.sampled_from([20.0, 200.0]), raises_only=st.booleans())
     def pause_sending(self, seconds: float, *, raises_only: bool) -> None:

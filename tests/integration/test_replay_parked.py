@@ -145,11 +145,5 @@ def test_who_replayed_what_is_written_down(parked: Desk) -> None:
 
 def test_what_is_missing_in_its_source_is_no_matter_of_replay(parked: Desk) -> None:
     change(parked.ledger, "A", park_reason="missing_in_source")
-    chosen = keys_of_failures_in(parked.ledger, reason="unknown_product")
-    assert again(parked.ledger, *chosen) == {"A": "moved_on"}
+    assert again(parked.ledger, A) == {"A": "moved_on"}
     assert level_of(parked.ledger, "A").park_reason == "missing_in_source"
-
-
-def keys_of_failures_in(ledger: Ledger, **choice: str) -> list[Key]:
-    with ledger.read() as connection:
-        return keys_of_failures(connection, Choice(**choice))
