@@ -130,6 +130,7 @@ class Service:
         return self.ledger
 
     def _register(self, connection: Connection) -> None:
+        target.read(connection, lock=True)  # in turn: of two that start at once, one would fail
         if self.ledger.sqlite:
             SqliteClock().anchor(connection)  # once per boot, so that all processes read one clock
         sources.register(connection, self.sources, now=self.ledger.now(connection))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from worker import checking
 from worker import service as services
 from worker.bootstrap import Service, build
 from worker.errors import LedgerNotReady, UsageError, WrongTarget
-from worker.ledger import target
+from worker.ledger import Ledger, sources, target
 from worker.ledger.clock import boot_id
 
 if TYPE_CHECKING:
@@ -44,6 +45,24 @@ def test_a_ledger_of_another_omnitron_is_refused_with_both_named(
     service.ledger.write(lambda connection: target.bind(connection, "https://old.example"))
     with pytest.raises(WrongTarget, match=r"https://old\.example.*127\.0\.0\.1"):
         services.run(service)
+
+
+def test_processes_that_start_at_once_do_not_trip_over_a_new_source(
+    tmp_path: Path, ledger_url: str
+) -> None:
+    more = "".join(SOURCE.format(name=f"source{number}") for number in range(5))
+    services = [
+        service_of(tmp_path, ledger="sqlite:///l.db", url="http://127.0.0.1:9", more=more)
+        for _ in range(6)
+    ]
+    for service in services:
+        service.ledger = Ledger(ledger_url)
+    with ThreadPoolExecutor(len(services)) as pool:
+        ready = list(pool.map(lambda service: service.ready_ledger(), services))
+    with ready[0].read() as connection:
+        assert len(sources.every(connection)) == 5
+    for service in services:
+        service.close()
 
 
 def test_without_a_ledger_nothing_starts(sandbox: RunningSandbox, tmp_path: Path) -> None:
