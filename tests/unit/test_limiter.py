@@ -318,3 +318,11 @@ def test_no_pattern_of_asking_gains_logins(gaps: list[float]) -> None:
         made += wait == 0
 
     assert made <= limiter.LOGIN_BURST + (now - NOW) / limiter.LOGIN_EVERY + 1e-6
+
+
+def test_a_lowered_rate_says_why_and_how_it_comes_back() -> None:
+    slower = throttled(UP)
+    why = limiter.why_slower(slower, plan=PLAN)
+    assert why is not None
+    assert f"lowered from {PLAN.rate:g}" in why
+    assert limiter.why_slower(UP._replace(rate=PLAN.rate), plan=PLAN) is None

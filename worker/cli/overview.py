@@ -99,6 +99,7 @@ def _document(session: Session, found: Standing, worries: Sequence[Concern]) -> 
         "target": {
             "state": target.state,
             "rate": target.rate,
+            "rate_reason": target.rate_reason,
             "reason": target.reason,
             "since": rfc3339(target.since),
             "paused_until": rfc3339(target.paused_until or None),
@@ -173,7 +174,8 @@ def _lines(session: Session, found: Standing) -> Iterator[str]:
     since = f" since {session.local(target.since)}" if target.since and target.state != "up" else ""
     paused = target.state == TargetState.PAUSED
     until = f" until {session.local(target.paused_until)}" if paused else ""
-    rate = f"at most {target.rate:g} requests per second"
+    slower = f" ({target.rate_reason})" if target.rate_reason else ""
+    rate = f"at most {target.rate:g} requests per second{slower}"
     yield f"Omnitron: {target.state}{since}{until}{why}, {rate}"
     if not session.service.target.writes:
         yield 'Nothing is sent: omnitron.writes = "off"'

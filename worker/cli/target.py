@@ -127,6 +127,8 @@ def _show(session: Session) -> None:
 
 
 def _document(session: Session, row: Target, bound: str | None, now: float) -> dict[str, Any]:
+    from worker.planning import limiter
+
     plan = session.service.target
     return {
         "state": row.state,
@@ -136,6 +138,7 @@ def _document(session: Session, row: Target, bound: str | None, now: float) -> d
         "paused_until": rfc3339(_ahead(row.paused_until, now)),
         "raises_paused_until": rfc3339(_ahead(row.raises_paused_until, now)),
         "configured_rate": plan.rate,
+        "rate_reason": limiter.why_slower(row, plan=plan),
         "writes": plan.writes,
         "base_url": plan.base_url,
         "bound_to": bound,
@@ -147,6 +150,8 @@ def _ahead(moment: float, now: float) -> float | None:
 
 
 def _tell(session: Session, row: Target, bound: str | None, now: float) -> None:
+    from worker.planning import limiter
+
     plan, out = session.service.target, session.out
     out.print(f"{plan.base_url}: {row.state}" + (f", {row.reason}" if row.reason else ""))
     if row.since is not None:
@@ -155,7 +160,10 @@ def _tell(session: Session, row: Target, bound: str | None, now: float) -> None:
         out.print(f"nothing is sent before {session.local(row.paused_until)}")
     if row.raises_paused_until > now:
         out.print(f"no increases before {session.local(row.raises_paused_until)}")
-    out.print(f"{row.rate:g} requests per second of {plan.rate:g}")
+    slower = limiter.why_slower(row, plan=plan)
+    out.print(
+        f"{row.rate:g} requests per second of {plan.rate:g}" + (f": {slower}" if slower else "")
+    )
     if not plan.writes:
         out.print('writes = "off": nothing is sent')
     if bound is not None and bound.rstrip("/") != plan.base_url.rstrip("/"):

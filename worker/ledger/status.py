@@ -58,6 +58,7 @@ def standing(
             reason=row.reason,
             since=row.since,
             rate=row.rate,
+            rate_reason=limiter.why_slower(row, plan=plan),
             paused_until=row.paused_until,
             raises_paused_until=row.raises_paused_until,
             base_url=target.base_url(connection),

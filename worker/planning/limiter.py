@@ -55,6 +55,16 @@ def recovered(target: Target, *, plan: TargetPlan, now: float) -> Target:
     )
 
 
+def why_slower(target: Target, *, plan: TargetPlan) -> str | None:
+    """Why the rate is below the configured one; None where it is not."""
+    if target.rate >= plan.rate:
+        return None
+    return (
+        f"lowered from {plan.rate:g} since Omnitron asked for fewer requests;"
+        f" {RECOVER_SHARE:.0%} of it come back every {RECOVER_EVERY:g} s"
+    )
+
+
 def slice_of(target: Target) -> int:
     """How many lines one claim may take: a second's worth; a single one as the probe."""
     if target.state not in {TargetState.UP, TargetState.PAUSED}:

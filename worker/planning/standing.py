@@ -76,6 +76,7 @@ class TargetStanding:
     reason: str | None
     since: float | None
     rate: float
+    rate_reason: str | None = field(default=None, kw_only=True)
     paused_until: float
     raises_paused_until: float
     base_url: str | None
