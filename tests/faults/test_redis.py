@@ -218,7 +218,7 @@ def test_r5_work_goes_on_after_the_broker_was_full(on: Stage) -> None:
 
 DIES_WITH_A_MESSAGE = textwrap.dedent("""
     import os, signal
-    from kombu.transport.redis import QoS
+    from kombu.transport.virtual import QoS
     QoS.append = lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL)
 """)
 """Ends the process when it has taken a message and has not written down that it did."""
