@@ -61,17 +61,15 @@ def replay_refused(scene: Scene) -> Replay:
     failure = _until(
         scene, "Omnitron refuses the product that it does not know", scene.watch.refused
     )
-    scene.screen.say(f"failure {failure.id}: {failure.sku} is refused: {failure.message}")
+    scene.screen.say(f"failure {failure.id}: {failure.message}")
     scene.remote.any_product()
     replayed = scene.programs.command("failures", "replay", str(failure.id), "--yes", "--json")
     _require(replayed)
-    answer = _answer(replayed.document())
+    sku, answer = _answer(replayed.document())
     scene.screen.say(f"created in Omnitron; $ stocksync failures replay {failure.id}: {answer}")
     _until(scene, "the replayed item is accepted", lambda: scene.watch.refused() is None)
-    scene.screen.say(f"{failure.sku} is accepted, its failure has closed by itself")
-    return Replay(
-        failure_id=failure.id, sku=failure.sku or "", message=failure.message, answer=answer
-    )
+    scene.screen.say(f"{sku} is accepted, its failure has closed by itself")
+    return Replay(failure_id=failure.id, sku=sku, message=failure.message, answer=answer)
 
 
 def drop_second_file(scene: Scene) -> Sequence[Stock]:
@@ -132,7 +130,9 @@ def _require(finished: Finished) -> None:
         raise DemoFailed(f"`{finished.words}` ended with {finished.code}: {told[-800:]}")
 
 
-def _answer(document: Any) -> str:
-    """What became of the one key: a word of `worker.replay.ReplayAnswer`."""
-    answers = [str(key["answer"]) for key in document["keys"]]
-    return ", ".join(answers) or "nothing was replayed"
+def _answer(document: Any) -> tuple[str, str]:
+    """The key that was refused, and what became of it: a word of `worker.replay.ReplayAnswer`."""
+    if not document["keys"]:
+        raise DemoFailed("there was nothing to replay")
+    [key] = document["keys"]
+    return str(key["sku"]), str(key["answer"])
