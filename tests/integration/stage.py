@@ -106,6 +106,7 @@ class Stage:
         )
         self.omnitron = Omnitron(clock=self.clock)
         self.workers = [self._worker(), self._worker()]
+        self.wrong: list[str] = []
         self.values: dict[tuple[Key, int], Value] = {}
         self._runner = asyncio.Runner()
 
@@ -162,16 +163,20 @@ class Stage:
         sending = Sending(client=worker.courier.client, stopped=lambda: False, batch=worker.batch)
         self._runner.run(sending.run(senders=TARGET.max_in_flight))
         worker.has_sent = True
+        assert self.wrong == []
 
     def arriving(self, line: Line, key: Key, value: Value, revision: int) -> None:
-        """A request reaches Omnitron."""
+        """A request reaches Omnitron. The courier takes any error for a defect of the item."""
         (worker,) = [one for one in self.workers if one.line is line]
-        assert self.clock.now < worker.lease_until, "sent without a lease"
-        assert self.values[key, revision] == value, "not the value of its revision"
         earlier = [w.revision for w in self.omnitron.journal if w.key == key and not w.late]
-        assert revision >= max(earlier, default=0), "an older revision after a newer one"
         rested = self.clock.now - self.omnitron.doubted_at.get(key, 0.0)
-        assert rested >= TARGET.settle, "sent again before it settled"
+        wrong = {
+            "sent without a lease": self.clock.now >= worker.lease_until,
+            "not the value of its revision": self.values.get((key, revision)) != value,
+            "an older revision after a newer one": revision < max(earlier, default=0),
+            "sent again before it settled": rested < TARGET.settle,
+        }
+        self.wrong += [f"{key}: {what}" for what, is_so in wrong.items() if is_so]
 
     def record(self, worker: Worker) -> None:
         batch = worker.batch

@@ -111,9 +111,10 @@ class Service(RuleBasedStateMachine):
         if worker.has_sent:
             self.stage.record(worker)
 
-    @rule(number=WORKERS, fates=FATES)
-    def deliver(self, number: int, fates: list[Fate]) -> None:
-        self.stage.deliver(self.stage.workers[number], fates)
+    @rule(batches=st.lists(st.tuples(WORKERS, FATES), min_size=1, max_size=4))
+    def deliver(self, batches: list[tuple[int, list[Fate]]]) -> None:
+        for number, fates in batches:
+            self.stage.deliver(self.stage.workers[number], fates)
 
     @rule(number=WORKERS)
     def die(self, number: int) -> None:
@@ -133,13 +134,12 @@ class Service(RuleBasedStateMachine):
     def confirm(self) -> None:
         self.stage.confirm()
 
-    @rule()
-    def the_channel_lags(self) -> None:
-        self.stage.omnitron.lagging = True
-
-    @rule()
-    def the_channel_catches_up(self) -> None:
-        self.stage.omnitron.catch_up()
+    @rule(lags=st.booleans())
+    def the_channel_sees(self, *, lags: bool) -> None:
+        if lags:
+            self.stage.omnitron.lagging = True
+        else:
+            self.stage.omnitron.catch_up()
 
     @rule()
     def replay(self) -> None:
@@ -153,21 +153,16 @@ class Service(RuleBasedStateMachine):
         if failure.kind == FailureKind.ITEM:
             self.dismissed.add((failure.stock_list, failure.sku))
 
-    @rule(seconds=st.sampled_from([20.0, 200.0]), raises_only=st.booleans())
-    def pause_sending(self, seconds: float, *, raises_only: bool) -> None:
-        pause_target(self.stage.ledger, seconds=seconds, actor=ME, raises_only=raises_only)
-
-    @rule()
-    def resume_sending(self) -> None:
-        resume_target(self.stage.ledger, actor=ME)
-
-    @rule()
-    def pause_reading(self) -> None:
-        pause_source(self.stage.ledger, self.stage.plan.name, seconds=60.0, actor=ME)
-
-    @rule()
-    def resume_reading(self) -> None:
-        resume_source(self.stage.ledger, self.stage.plan.name, actor=ME)
+    @rule(what=st.sampled_from(["nothing", "raises", "all", "reading"]))
+    def a_person_pauses(self, what: str) -> None:
+        ledger, source = self.stage.ledger, self.stage.plan.name
+        if what == "nothing":
+            resume_target(ledger, actor=ME)
+            resume_source(ledger, source, actor=ME)
+        elif what == "reading":
+            pause_source(ledger, source, seconds=60.0, actor=ME)
+        else:
+            pause_target(ledger, seconds=30.0, actor=ME, raises_only=what == "raises")
 
     @invariant()
     def every_promise_is_kept(self) -> None:
