@@ -324,6 +324,18 @@ def test_what_was_forbidden_goes_again_once_its_list_takes_anything(
     assert open_failures(desk.ledger) == []
 
 
+def test_a_list_that_we_may_not_write_to_stops_alone(desk: Desk, sandbox: RunningSandbox) -> None:
+    post(sandbox, "status", stock_list=2, status=403, body={"stock_list": ["Not allowed."]})
+    say(desk.ledger, {f"S{number:03}": 5 for number in range(200)}, stock_list=2)
+    desk.deliver()
+    say(desk.ledger, {"C": 1})
+    assert desk.deliver().delivered.sent == 1
+    assert desk.target().state == TargetState.UP
+    told = reasons(desk.ledger)
+    assert told.count("stock_list") == 1
+    assert len(told) < 100
+
+
 def test_an_epidemic_is_seen_over_batches_of_one_line_and_several_workers(
     desk: Desk, sandbox: RunningSandbox
 ) -> None:

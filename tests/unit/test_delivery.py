@@ -262,9 +262,16 @@ def test_a_stopped_list_is_no_epidemic() -> None:
     assert watched(*[LIST] * 100).stopped == ""
 
 
-@pytest.mark.parametrize(
-    "outcome", [IN_DOUBT, answer(A.DEFECT, "internal"), answer(A.FORBIDDEN, "forbidden")]
-)
+def test_a_row_of_forbidden_items_stops_their_list_and_nothing_else() -> None:
+    forbidden = answer(A.FORBIDDEN, "forbidden")
+
+    watch = watched(*[forbidden] * 20)
+
+    assert (watch.epidemic, watch.stopped, watch.lists) == ("", "", {1})
+    assert watch.forbidden == {1: forbidden}
+
+
+@pytest.mark.parametrize("outcome", [IN_DOUBT, answer(A.DEFECT, "internal")])
 def test_any_other_reason_can_be_an_epidemic(outcome: Outcome) -> None:
     assert watched(*[outcome] * 20).epidemic == outcome.reason
 

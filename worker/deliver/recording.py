@@ -110,7 +110,7 @@ class Recording:
         stopped = {
             line.key.stock_list: outcome
             for line, outcome in self._answered(AnswerClass.LIST_STOPPED)
-        }
+        } | self.batch.watch.forbidden
         for stock_list, outcome in stopped.items():
             lists.stop(self.connection, stock_list, reason=outcome.message, now=self.now)
         self._lists_that_go({line.key.stock_list for line in settled} - set(stopped), settled)

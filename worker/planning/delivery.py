@@ -84,6 +84,7 @@ class Watch:
     """Follows the answers of a batch as they come and says when to start no more requests.
 
     after: the batches before, so that a row of like answers goes on over small batches.
+    lists: to start nothing more for; forbidden: those of them that a row of answers forbade us.
     """
 
     def __init__(self, *, after: Watch | Streak | None = None) -> None:
@@ -91,6 +92,7 @@ class Watch:
         self.stopped = ""
         self.epidemic = ""
         self.lists: set[int] = set()
+        self.forbidden: dict[int, Outcome] = {}
         self.streak: Streak = streak or Streak()
         self._faults = 0
 
@@ -117,8 +119,17 @@ class Watch:
         before = self.streak.keys if reason == self.streak.reason else frozenset()
         self.streak = Streak(reason, before | {key})
         if len(self.streak.keys) >= EPIDEMIC:
-            self.epidemic = reason
-            self._stop(reason)
+            self._break_off(key.stock_list, outcome)
+
+    def _break_off(self, stock_list: int, outcome: Outcome) -> None:
+        """Stop a list that we may not write to, and everything where it is not the list's fault."""
+        if outcome.verdict is AnswerClass.FORBIDDEN:
+            self.forbidden[stock_list] = outcome
+            self.lists.add(stock_list)
+            self.streak = Streak()
+            return
+        self.epidemic = _reason_of(outcome)
+        self._stop(self.epidemic)
 
 
 def _reason_of(outcome: Outcome) -> str:
