@@ -279,6 +279,9 @@ def test_r9_a_message_that_comes_again_and_again_while_its_task_runs_does_nothin
 ) -> None:
     number = on.at.sandbox.order("delay", method="POST", path="*product_stock*", after=0.5)
     on.says("a.csv", stocks("A", 200))
+    assert rings(on)
+    with on.bell.client() as client:
+        (message,) = client.lrange(QUEUE, 0, 0)
     with (
         on.run("worker", "--queue", "pull"),
         on.run("worker", "--queue", "confirm"),
@@ -287,7 +290,6 @@ def test_r9_a_message_that_comes_again_and_again_while_its_task_runs_does_nothin
         on.bell.client() as client,
     ):
         until(lambda: on.at.count("claim_token IS NOT NULL"), seconds=LONG)
-        (message,) = until(lambda: client.lrange(QUEUE, 0, 0), seconds=LONG)
         client.lpush(QUEUE, *[message] * 30)
         on.at.sandbox.lift(number)
         on.judge(minimum=200)
