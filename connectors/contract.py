@@ -249,7 +249,8 @@ class Connector(Protocol):
     def reread(self, kept: KeptRow, checkpoint: Checkpoint | None) -> Chunk | None:
         """Read a row that this connector rejected once more, as it is configured today.
 
-        checkpoint: the present one. None where the row was cut, or its columns are not known.
+        checkpoint: of the pull that read it; its columns may stand elsewhere today. None where
+        the row was cut, or its columns are not known.
         """
 
     def check(self) -> Sequence[Finding]:

@@ -153,7 +153,7 @@ class CsvDrop:
         return History.from_checkpoint(checkpoint, self._ordering).without_habits().to_checkpoint()
 
     def reread(self, kept: KeptRow, checkpoint: Checkpoint | None) -> Chunk | None:
-        """Read a kept line again; its columns are where the files before had them."""
+        """Read a kept line again; its columns are where its own file had them."""
         history = History.from_checkpoint(checkpoint, self._ordering)
         return reread(kept, history.layout, self._options)
 

@@ -24,7 +24,7 @@ _CUT = RAW_BYTES - 3
 def reread(kept: KeptRow, known: KnownLayout, options: CsvOptions) -> Chunk | None:
     """Read a kept line; None where its cells, or the columns that they stand in, are not known.
 
-    The columns are where the files before had them; the header of the line's own file is not kept.
+    known: of the line's own file, whose header is not kept.
     """
     if kept.reason in _OF_SHAPE or len(kept.raw.encode()) >= _CUT or not known.fits(options):
         return None

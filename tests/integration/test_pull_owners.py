@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.contract import Kind
-from tests.integration.pulling import Drop
+from tests.integration.pulling import Drop, Warehouses
 from tests.integration.scenes import (
     level_of,
     open_failures,
@@ -139,6 +139,28 @@ def test_an_adoption_that_changes_no_value_still_moves_the_key(other: Drop) -> N
     other.pull()
     level = level_of(other.ledger, "A")
     assert (level.source_id, level.revision) == (source_of(other.ledger, "other").id, 1)
+
+
+def test_what_cannot_be_adopted_yet_stays_whole_with_its_owner(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    register(ledger, "owner", "other")
+    owner = Warehouses(ledger, tmp_path / "a", name="owner", mode=Kind.DELTA)
+    other = Warehouses(ledger, tmp_path / "b", name="other", mode=Kind.DELTA)
+    register(ledger, "owner", "other")
+    owner.say("A,MAIN,10,AD", "A,ANNEX,20,AD")
+    owner.pull()
+    other.say("A,MAIN,50,AD")
+    other.pull()
+    adopt(other)
+    other.say("A,MAIN,50,AD", "A,ANNEX,x,AD")
+    other.pull()
+    owner.say("A,MAIN,11,AD")
+    owner.pull()
+    assert level_of(ledger, "A").stock == 31
+    other.say("A,ANNEX,1,AD")
+    other.pull()
+    assert level_of(ledger, "A").stock == 51
 
 
 def test_an_adoption_is_weighed_by_the_guard(other: Drop) -> None:

@@ -14,7 +14,7 @@ from tests.integration.pulling import Drop, Erp, Pulled, Warehouses
 from tests.integration.scenes import level_of, open_failures, source_of, stocks_of
 from worker.ledger import events, failures
 from worker.model import Duplicates, FirstPull, Negative, Rounding, SkuRule
-from worker.operating import pause_source
+from worker.operating import accept_source, pause_source
 from worker.pull import Turn, rejudge
 
 if TYPE_CHECKING:
@@ -112,6 +112,50 @@ def test_a_line_is_read_again_with_todays_format(drop: Drop) -> None:
     drop.rule(rounding=Rounding.FLOOR)
     assert again(drop) == ["replayed"]
     assert stocks_of(drop.ledger, "A", "B") == {"A": 1, "B": 1250}
+
+
+def test_a_line_is_read_again_where_its_own_file_had_its_columns(drop: Drop) -> None:
+    drop.say("A,x5,100", header="sku,stock,price")
+    drop.one()
+    accept_source(drop.ledger, drop.connector(), drop.plan.name, actor="ayse")
+    drop.say("B,200,6", header="sku,price,stock")
+    assert drop.one().status == "applied"
+    assert again(drop) == ["rejected"]
+    assert again(drop) == ["rejected"]
+    assert stocks_of(drop.ledger, "A", "B") == {"B": 6}
+
+
+def test_a_mended_line_whose_columns_may_stand_elsewhere_is_not_read_again(drop: Drop) -> None:
+    drop.say("A,x,9", header="sku,stock,price")
+    drop.one()
+    (mended,) = (drop.path / ".rejected").iterdir()
+    title = mended.read_text().splitlines()[0].rsplit(",", 1)[-1]
+    (drop.path / mended.name).write_text(f"sku,price,stock,{title}\nA,9,y,\n")
+    assert drop.one().rejected == 1
+    assert None in again(drop)
+    assert stocks_of(drop.ledger, "A") == {}
+
+
+def test_rows_of_a_discarded_file_are_not_brought_back(houses: Warehouses) -> None:
+    houses.guard(max_change_ratio=0.0, ignore_below=0)
+    houses.say("A,MAIN,99,AD", "B,NEW,2,AD", "C,NEW,1000,AD")
+    held = houses.one()
+    assert held.status == "held"
+    houses.discard(held.pull_id)
+    (before,) = open_failures(houses.ledger)
+    assert before.sku == "B"
+    give_list(houses)
+    assert again(houses) == [None]
+    assert stocks_of(houses.ledger, "A", "B", "C") == {"A": 1}
+
+
+def test_a_file_that_is_dropped_once_more_for_new_columns_is_still_read(drop: Drop) -> None:
+    same = drop.say("A,1", "B,x").read_text()
+    drop.one()
+    drop.plan = replace(drop.plan, fingerprint=f"other columns{drop.plan.fingerprint}")
+    again(drop)
+    drop.say(*same.splitlines()[1:])
+    assert drop.one().read == 2
 
 
 def test_a_negative_row_is_taken_when_the_rule_takes_it(drop: Drop) -> None:

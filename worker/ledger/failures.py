@@ -232,16 +232,18 @@ def close_matching(  # noqa: PLR0913 - every one narrows the choice, by name
     return connection.execute(statement).rowcount
 
 
-def close_of_pull(
-    connection: Connection, source: str, pull_id: int, *, why: str, now: float
+def close_of_pull(  # noqa: PLR0913 - of which pull, why and when, all by name
+    connection: Connection, source: str, pull_id: int, *, why: str, now: float, alone: bool = False
 ) -> int:
-    """Close what a pull rejected."""
+    """Close what a pull rejected; alone: but for what was open before."""
     condition = (
         (_table.c.source == source)
         & (_table.c.kind == FailureKind.ROW)
         & (_table.c.pull_id == pull_id)
         & _table.c.closed_at.is_(None)
     )
+    if alone:
+        condition &= _table.c.attempts == 1
     statement = update(_table).where(condition).values(closed_at=now, closed_why=why)
     return connection.execute(statement).rowcount
 

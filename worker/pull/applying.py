@@ -138,10 +138,11 @@ class Applier:
         to_park = {_key(row) for row in rows if row.change == "park"}
         made = {_key(row) for row in rows if row.after is not None}
         changed, missing, appeared = [], [], []
-        self._take_over(connection, [there[key] for key in keys if key in there])
+        values = {key: self._value(stated_parts.get(key, []), there.get(key)) for key in keys}
+        made_anew = {key for key, value in values.items() if value is not None}
+        self._take_over(connection, [there[key] for key in made_anew & there.keys()])
         for key in sorted(keys):
-            level = there.get(key)
-            value = self._value(stated_parts.get(key, []), level)
+            level, value = there.get(key), values[key]
             if value is None or (level is None and key not in made):
                 continue  # told when the pull was weighed; its level stays as it is
             after = self._after(level, key, value, now)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from connectors.contract import Kind
 from worker.ledger import failures, pulls, sources
 from worker.model import FailureKind, PullStatus
+from worker.planning.fingerprints import recomputed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -40,10 +41,20 @@ def close_outdated(connection: Connection, applied: Pull, source: str, *, now: f
         )
 
 
-def decide_applying(
-    connection: Connection, source_id: int, pull_id: int, *, now: float, **values: object
+def decide_applying(  # noqa: PLR0913 - what is decided, all by name
+    connection: Connection,
+    source_id: int,
+    pull_id: int,
+    *,
+    now: float,
+    fingerprint: str | None,
+    as_of: int | None,
+    **values: object,
 ) -> None:
-    """Decide a pull, in one transaction: its differences are durable, the checkpoint moves."""
+    """Decide a pull, in one transaction: its differences are durable, the checkpoint moves.
+
+    fingerprint: of the rules by which it was weighed.
+    """
     pulls.change(
         connection,
         pull_id,
@@ -51,17 +62,22 @@ def decide_applying(
         decided_at=now,
         reason=None,
         pages_applied=0,
+        fingerprint=fingerprint,
+        as_of=as_of,
         **values,
     )
+    if as_of is not None and fingerprint is not None:
+        before = {source.id: source.fingerprint for source in sources.every(connection)}
+        fingerprint = recomputed(before[source_id], fingerprint)  # nothing was read by new rules
     sources.change(
         connection,
         source_id,
         checkpoint=values["checkpoint"],
-        fingerprint=values["fingerprint"],
+        fingerprint=fingerprint,
         last_pull_id=pull_id,
         held_pull_id=None,
         last_success_at=now,
-        **read_now(values.get("as_of"), now),
+        **read_now(as_of, now),
     )
 
 

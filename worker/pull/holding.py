@@ -142,14 +142,16 @@ def _drop(ledger: Ledger, connection: Connection, held: Pull, actor: str, *, ski
     )
     pulls.forget_rows(connection, held.id)
     sources.change(connection, held.source_id, held_pull_id=None)
+    source, why = sources.names_by_id(connection)[held.source_id], f"pull {held.id} was {reason}"
     failures.close_matching(
         connection,
-        source=sources.names_by_id(connection)[held.source_id],
+        source=source,
         kind=FailureKind.SOURCE,
-        why=f"pull {held.id} was discarded by {actor}",
+        why=why,
         now=now,
         reasons=(HOLD_EXPIRED,),
     )
+    failures.close_of_pull(connection, source, held.id, why=why, now=now, alone=True)
     if skip:
         sources.change(connection, held.source_id, checkpoint=dict(held.checkpoint or {}))
     events.record(

@@ -44,6 +44,11 @@ def kept_row(raw: str, *, place: int) -> tuple[Row, bool] | None:
     return Row(**kept["row"], place=place, cells=kept["cells"]), kept["mapped"]
 
 
+def is_kept(position: Position) -> bool:
+    """Whether a pull was made of rows that were kept (`KeptRows`)."""
+    return "kept_of" in position
+
+
 def restated_row(part: Part) -> Row:
     """What a source says already, said once more."""
     said = part.said._asdict()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from connectors.contract import Kind, MendableOffer, Settlement
 from worker.ledger import failures, pulls, sources
 from worker.model import PullCounts, PullStatus
-from worker.planning.fingerprints import recomputed
 from worker.pull.applying import Applier
 from worker.pull.deciding import close_outdated, decide_applying, read_now
 from worker.pull.easing import ease
 from worker.pull.lease import SECONDS
 from worker.pull.owning import close_foreign
-from worker.pull.stored import StoredParts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,8 +102,7 @@ def apply(visit: Visit, read: Read, *, last: bool) -> PullReport:
 def _decide(visit: Visit, connection: Connection, read: Read) -> None:
     now = visit.ledger.now(connection)
     _supersede_held(visit, connection, read.source)
-    values = _decided(visit, read)
-    decide_applying(connection, read.source.id, read.pull_id, now=now, **values)
+    decide_applying(connection, read.source.id, read.pull_id, now=now, **_decided(visit, read))
     _close_healed(visit, connection, read, now)
 
 
@@ -119,7 +116,7 @@ def _applier(visit: Visit, pull_id: int, *, withhold: float) -> Applier:
     )
 
 
-def _decided(visit: Visit, read: Read) -> dict[str, object]:
+def _decided(visit: Visit, read: Read) -> dict[str, Any]:
     counts = read.counts
     raised = sum(of.raised + of.created for of in counts.lists.values())
     return {
@@ -130,19 +127,11 @@ def _decided(visit: Visit, read: Read) -> dict[str, object]:
         "missing": sum(of.missing for of in counts.lists.values()),
         "rejected": counts.rejected,
         "checkpoint": dict(read.offer.checkpoint()),
-        "fingerprint": _fingerprint(visit, read),
+        "fingerprint": visit.plan.fingerprint,
         "pages": read.found.pages,
         "backfill": raised > BACKFILL_FROM,
         "as_of": read.as_of,
     }
-
-
-def _fingerprint(visit: Visit, read: Read) -> str:
-    """Of the rules by which the source's levels are made once this is applied."""
-    today = visit.plan.fingerprint
-    if isinstance(read.offer, StoredParts):
-        return recomputed(read.source.fingerprint, today)
-    return today
 
 
 def _close_healed(visit: Visit, connection: Connection, read: Read, now: float) -> None:
