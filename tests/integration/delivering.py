@@ -10,7 +10,7 @@ from worker.confirm import Confirmed, Watcher
 from worker.deliver import Courier, Run
 from worker.ledger import channels, confirmations, target
 from worker.model import ChannelPlan, Delivered, Expect, Key, TargetPlan
-from worker.omnitron.access import Password
+from worker.omnitron.access import Password, always
 from worker.omnitron.client import OmnitronClient
 from worker.planning.delivery import Watch
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from worker.deliver import Slip
     from worker.ledger import Ledger
     from worker.ledger.confirmations import Confirmation
+    from worker.omnitron.access import LoginSlot
     from worker.planning.limiter import Target
     from worker.sandbox import RunningSandbox
 
@@ -44,6 +45,7 @@ class Desk:
             rate=100_000.0,
         )
         self.password = "sandbox"
+        self.login_slot: LoginSlot = always
         self.channel = CHANNEL
         self.stopped: Callable[[], bool] = lambda: False
         self._runner = asyncio.Runner()
@@ -67,6 +69,7 @@ class Desk:
                 lambda: Password("erp", self.password),
                 timeout=self.plan.timeout,
                 max_in_flight=self.plan.max_in_flight,
+                on_login=self.login_slot,
             )
         return self._client
 

@@ -46,6 +46,21 @@ def test_a_wrong_password_denies_the_target_and_parks_nothing(
     assert "wrong" not in (desk.target().reason or "")
 
 
+async def in_seven_seconds() -> float:
+    return 7.0
+
+
+def test_a_run_whose_login_waits_its_turn_ends_after_one_batch_and_says_when_to_come_back(
+    desk: Desk,
+) -> None:
+    desk.login_slot = in_seven_seconds
+    say(desk.ledger, {"A": 5, "B": 6})
+    run = desk.deliver()
+    assert (run.wait, run.delivered) == (7.0, Delivered(waiting=2))
+    assert "login" in run.reason
+    assert desk.target().state == TargetState.UP
+
+
 def test_a_target_that_denied_us_is_probed_once_a_minute_with_the_password_of_today(
     desk: Desk, sandbox: RunningSandbox
 ) -> None:

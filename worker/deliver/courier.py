@@ -15,7 +15,7 @@ from worker.deliver.slip import Answered, Slip, lease_of
 from worker.ledger import batches, target
 from worker.ledger.clock import boottime
 from worker.model import Delivered
-from worker.planning.delivery import EPIDEMIC, Streak, Watch, streak_of
+from worker.planning.delivery import EPIDEMIC, LOGIN_WAIT, Streak, Watch, streak_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _STREAK_SECONDS = 3_600.0
+_LOGIN_TURN = "others have logged in just before, and this login waits its turn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,8 @@ class Courier:
             watch = Watch(after=watch)
             total += await self.deliver(claimed, watch)
             self.on_progress(total)
+            if watch.stopped == LOGIN_WAIT:  # its turn is seconds away: no batch gets out before
+                return Run(delivered=total, wait=watch.login_in, reason=_LOGIN_TURN)
             if claimed.only_unknown:  # once a turn: they get a tenth of the rate, no more
                 rest = self._rest()
                 return Run(delivered=total, wait=rest.wait, reason=rest.reason)

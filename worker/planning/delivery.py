@@ -83,7 +83,8 @@ def streak_of(batches: Iterable[Sequence[tuple[Key, str | None]]]) -> Streak:
 class Watch:
     """Follows the answers of a batch as they come and says when to start no more requests.
 
-    after: the batches before, so that a row of like answers goes on over small batches.
+    after: the batches before, so that a row of like answers goes on over small batches. login_in:
+    seconds until a login has its turn, where a batch stopped for want of one (``LOGIN_WAIT``).
     lists: to start nothing more for; forbidden: those of them that a row of answers forbade us.
     """
 
@@ -91,6 +92,7 @@ class Watch:
         streak = after.streak if isinstance(after, Watch) else after
         self.stopped = ""
         self.epidemic = ""
+        self.login_in = 0.0
         self.lists: set[int] = set()
         self.forbidden: dict[int, Outcome] = {}
         self.streak: Streak = streak or Streak()
@@ -101,6 +103,8 @@ class Watch:
         verdict = outcome.verdict
         if verdict is AnswerClass.LIST_STOPPED:
             self.lists.add(line.key.stock_list)
+        if outcome.reason == LOGIN_WAIT:
+            self.login_in = outcome.retry_after or 1.0
         self._faults = self._faults + 1 if verdict is AnswerClass.REMOTE_FAULT else 0
         if verdict in _STOPPING or self._faults >= FAULTS_IN_A_ROW:
             self._stop(_reason_of(outcome))
