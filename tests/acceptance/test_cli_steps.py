@@ -62,9 +62,14 @@ def test_the_steps_by_hand_do_what_sync_does(place: Workplace, sandbox: RunningS
 def test_a_dry_run_shows_the_plan_and_leaves_everything_as_it_was(
     place: Workplace, sandbox: RunningSandbox
 ) -> None:
-    place.drop("a.csv", A=3, BAD="x")
+    place.drop("a.csv", A=3, BAD="x", HALF="0.5")
     document = place.json("sync", "--dry-run", code=1)
-    assert (document["pulls"][0]["changed"], document["pulls"][0]["rejected"]) == (1, 1)
+    assert (document["pulls"][0]["changed"], document["pulls"][0]["rejected"]) == (1, 2)
+    rejects = document["pulls"][0]["rejects"]
+    assert [(row["line"], row["reason"]) for row in rejects] == [
+        (3, "not_a_number"),
+        (4, "fraction"),
+    ]
     assert document["would_send"] == 1
     assert document["pulls"][0]["changes"][0]["after"] == 3
     shown = place.run("pull", "drop", "--dry-run", code=1).out

@@ -312,6 +312,17 @@ def test_a_level_that_cannot_be_made_stays_told_by_each_snapshot(drop: Drop) -> 
     assert (failure.reason, failure.attempts, failure.line) == ("fraction", 2, 2)
 
 
+def test_a_level_that_cannot_be_made_is_told_no_more_when_a_snapshot_no_longer_has_its_row(
+    drop: Drop,
+) -> None:
+    drop.say("A,2.5", "B,1")
+    drop.pull()
+    drop.say("B,2")
+    report = drop.one()
+    assert (report.rejected, report.missing) == (0, 0)
+    assert open_failures(drop.ledger) == []
+
+
 def test_very_many_such_levels_stay_told_too(drop: Drop) -> None:
     broken = [f"S{number:04},0.5" for number in range(1_001)]
     drop.say("A,5", *broken)

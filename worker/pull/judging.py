@@ -58,7 +58,7 @@ class KeyJudge:
                 self._found.note_foreign(level)
                 return []
         planned = self._weighed(key, self._planned(statement, known), level, statement)
-        if planned.broken is not None:
+        if planned.broken is not None and not self._is_history(stated, statement):
             broken = [replace(_at(key, stated, planned.broken), warehouse="")]
             planned = replace(planned, value=None)
         elif not broken and statement.said:
@@ -68,9 +68,13 @@ class KeyJudge:
             self._keep_broken(item)
             self._found.broken_rows += len(places)
             self._scope.on_broken(item, places)
-        if statement.missing:
+        if statement.missing and level is not None:
             self._found.per_list[key.stock_list]["missing"] += 1
         return list(self._rows(key, planned, level, stated))
+
+    def _is_history(self, stated: list[Row], statement: Statement) -> bool:
+        """Whether a trusted snapshot no longer has a key: what it was is no news of this pull."""
+        return bool(statement.missing) and not stated and not self._scope.recompute
 
     def _weighed(
         self, key: Key, planned: KeyPlan, level: Level | None, statement: Statement

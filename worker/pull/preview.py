@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from connectors.contract import Verdict
+from connectors.contract import Reject, Verdict
 from connectors.errors import ConnectorError, SourceUnreadable
 from worker.ledger import sources
 from worker.model import PullCounts, PullStatus, WhileHeld
@@ -26,9 +26,10 @@ from worker.pull.weighing import Scale
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from connectors.contract import Offer, Position, Reject, Waiting
+    from connectors.contract import Offer, Position, Waiting
     from worker.ledger.pulls import PullRow
     from worker.ledger.sources import Source
+    from worker.pull.comparison import BrokenKey
     from worker.pull.report import Turn
     from worker.pull.weighing import Weighing
 
@@ -43,7 +44,8 @@ class Preview:
     """What would become of one offer.
 
     report: as the pull would report it, without a number; status ``held`` where the guard would
-    stop it. changes: the largest, largest first. rejects: the first.
+    stop it. changes: the largest, largest first. rejects: the first of the rows, and of the keys
+    that cannot be made a level.
     """
 
     report: PullReport
@@ -121,7 +123,27 @@ def _of(turn: Turn, source: Source, offer: Offer) -> Preview:
         report=_report(turn, offer, weighed),
         counts=weighed.counts,
         changes=largest.rows(),
-        rejects=weighed.reading.rejects.kept[:SHOWN],
+        rejects=_rejects(weighed),
+    )
+
+
+def _rejects(weighed: Weighing) -> list[Reject]:
+    keys = map(_reject, weighed.found.broken[:SHOWN])
+    found = [*weighed.reading.rejects.kept[:SHOWN], *keys]
+    return sorted(found, key=lambda reject: reject.place)[:SHOWN]
+
+
+def _reject(item: BrokenKey) -> Reject:
+    return Reject(
+        place=item.place,
+        column=item.broken.column,
+        value=item.broken.value,
+        reason=item.broken.reason,
+        message=item.broken.message,
+        remedy=item.broken.remedy,
+        raw="",
+        sku=item.key.sku,
+        warehouse=item.warehouse or None,
     )
 
 
