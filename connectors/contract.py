@@ -187,12 +187,14 @@ class Finding:
 class Waiting:
     """Something the connector sees but does not offer yet: a file that is not ready, say.
 
-    alarm: it will not heal by itself; a person has to look.
+    alarm: it will not heal by itself; a person has to look. ready_in: seconds after which it is
+    offered if nothing writes to it any more; None: time alone does not make it ready.
     """
 
     label: str
     reason: str
     alarm: bool = False
+    ready_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

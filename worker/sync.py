@@ -15,7 +15,7 @@ from worker.errors import ExitCode, OmnitronLoginWaits, OmnitronUnreachable, Wro
 from worker.ledger import levels, lists, target
 from worker.ledger.clock import boottime
 from worker.model import Delivered
-from worker.pull import PullReport, pull_source, still_held
+from worker.pull import PullReport, read_soon, still_held
 from worker.pull.lease import SourceBusy, SourcePaused
 from worker.zeroing import zero_unread
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from connectors.contract import Waiting
     from worker.bootstrap import Service
     from worker.confirm import Confirmed
     from worker.deliver import Courier, Run
@@ -41,7 +42,11 @@ PAUSED, BUSY = "paused", "busy"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncReport:
-    """What a sync did; left: levels that still must go; error: why Omnitron could not be used."""
+    """What a sync did.
+
+    left: levels that still must go. errors: why Omnitron could not be used. not_ready: what the
+    sources do not offer yet.
+    """
 
     pulls: Sequence[PullReport] = ()
     delivered: Delivered = field(default_factory=Delivered)
@@ -50,6 +55,7 @@ class SyncReport:
     left: bool = False
     reason: str = ""
     errors: Sequence[OmnitronUnreachable] = ()
+    not_ready: Sequence[Waiting] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -84,7 +90,8 @@ class Job:
     async def _run(self) -> SyncReport:
         errors: list[OmnitronUnreachable] = []
         usable = await self._prepared(errors)
-        pulled = [report for name in self.names for report in self._pull(name)]
+        not_ready: list[Waiting] = []
+        pulled = [report for name in self.names for report in self._pull(name, not_ready)]
         self._zero_unread()
         delivered, left, reason = Delivered(), self._anything_due(), ""
         if (usable or self._is_ours()) and self.service.target.writes:
@@ -101,6 +108,7 @@ class Job:
             left=left and self.service.target.writes,
             reason=reason,
             errors=errors,
+            not_ready=not_ready,
         )
 
     def _zero_unread(self) -> None:
@@ -127,11 +135,12 @@ class Job:
             return False
         return True
 
-    def _pull(self, name: str) -> list[PullReport]:
+    def _pull(self, name: str, not_ready: list[Waiting]) -> list[PullReport]:
         turn = self.service.turn(name, full=self.full)
         try:
-            reports = pull_source(replace(turn, on_progress=self.on_pull))
-            return reports + still_held(self.service.ledger, name, reports)
+            read = read_soon(replace(turn, on_progress=self.on_pull), patience=self.patience)
+            not_ready += read.waiting
+            return read.pulls + still_held(self.service.ledger, name, read.pulls)
         except SourcePaused as error:
             reason = f"nothing was read: {error.message}; {error.remedy}"
             return [PullReport(source=name, label="", status=PAUSED, reason=reason)]

@@ -98,6 +98,15 @@ def believed_mtime_ns(found: Found, *, now: float) -> int:
     return int(min(found.ctime, now) * 1_000_000_000)
 
 
+def ready_in(found: Found, options: CsvOptions, *, now: float) -> float | None:
+    """Seconds until a file has rested long enough; None where that is not what it waits for."""
+    written = written_at(found, now=now)
+    if options.ready is not Ready.STABLE or written is None:
+        return None
+    rest = written + options.stable_for - now
+    return rest if rest > 0 else None
+
+
 def is_overdue(found: Found, options: CsvOptions, *, now: float) -> bool:
     """Whether a file that is not ready has been so for longer than any writer takes."""
     limit = max(OVERDUE, 10 * options.stable_for)

@@ -16,6 +16,7 @@ from connectors.csv_drop.readiness import (
     believed_mtime_ns,
     is_marker,
     is_overdue,
+    ready_in,
     why_waiting,
 )
 from connectors.csv_drop.reasons import is_mended
@@ -130,7 +131,8 @@ class Surveyor:
     def _waits(self, file: Found, reason: str) -> Waiting:
         """Make an entry of a file that is not ready; it concerns a person if it never gets so."""
         overdue = is_overdue(file, self.options, now=self.now)
-        return Waiting(label=file.name, reason=reason, alarm=overdue)
+        rest = ready_in(file, self.options, now=self.now)
+        return Waiting(label=file.name, reason=reason, alarm=overdue, ready_in=rest)
 
     def _misfit(self, misfit: Misfit) -> Waiting:
         """Make an entry of what is no file."""

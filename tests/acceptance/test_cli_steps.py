@@ -79,6 +79,33 @@ def test_a_dry_run_shows_the_plan_and_leaves_everything_as_it_was(
     assert not sandbox.state()
 
 
+def rest_for(place: Workplace, seconds: int) -> None:
+    """From now on a file is read when nobody has written to it for so long."""
+    written = place.folder / "stocksync.toml"
+    written.write_text(written.read_text().replace("stable_for = 0", f"stable_for = {seconds}"))
+
+
+@pytest.mark.parametrize("command", [["sync"], ["pull", "drop"]])
+def test_a_file_that_was_dropped_just_before_is_waited_for(
+    place: Workplace, command: list[str]
+) -> None:
+    rest_for(place, 2)
+    place.drop("a.csv", A=3)
+    document = place.json(*command)
+    assert [pull["label"] for pull in document["pulls"]] == ["a.csv"]
+    assert document["not_ready"] == []
+
+
+def test_no_command_waits_long_for_a_file_but_says_what_it_waits_for(place: Workplace) -> None:
+    rest_for(place, 3_600)
+    place.drop("a.csv", A=3)
+    assert place.json("sync")["pulls"] == []
+    [rest] = place.json("pull", "drop")["not_ready"]
+    assert rest["label"] == "a.csv"
+    assert "written to" in rest["reason"]
+    assert "not ready yet: a.csv" in place.run("sync").out
+
+
 def test_an_outage_ends_a_sync_with_3_and_keeps_the_work(
     place: Workplace, sandbox: RunningSandbox
 ) -> None:

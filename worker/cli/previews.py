@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from worker.cli.reports import of_delivered, of_pull, pull_remarks
+from worker.cli.reports import of_delivered, of_pull, of_waiting, pull_remarks
 from worker.cli.session import table
 from worker.ledger import sources, status
 from worker.model import Delivered, PullStatus
@@ -50,7 +50,7 @@ def document(
         "confirmed": 0,
         "held": sum(preview.report.status == PullStatus.HELD for preview in previews),
         "would_send": due + sum(preview.to_send for preview in previews),
-        "not_ready": [{"label": rest.label, "reason": rest.reason} for rest in waiting],
+        "not_ready": of_waiting(waiting),
     }
 
 

@@ -11,6 +11,7 @@ from worker.model import Delivered, PullStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from connectors.contract import Waiting
     from worker.cli.session import Session
     from worker.confirm import Confirmed
     from worker.pull import PullReport
@@ -45,7 +46,13 @@ def of_sync(report: SyncReport) -> dict[str, Any]:
             {"kind": error.kind, "message": error.message, "remedy": error.remedy}
             for error in report.errors
         ],
+        "not_ready": of_waiting(report.not_ready),
     }
+
+
+def of_waiting(waiting: Sequence[Waiting]) -> list[dict[str, str]]:
+    """What a source does not offer yet, each with the reason."""
+    return [{"label": rest.label, "reason": rest.reason} for rest in waiting]
 
 
 def of_pull(pull: PullReport) -> dict[str, Any]:
@@ -103,11 +110,17 @@ def of_looks(looks: Sequence[Confirmed]) -> dict[str, Any]:
 
 
 def pulls_shown(
-    session: Session, pulls: Sequence[PullReport], *, notes: Sequence[str] = ()
+    session: Session,
+    pulls: Sequence[PullReport],
+    *,
+    waiting: Sequence[Waiting] = (),
+    notes: Sequence[str] = (),
 ) -> None:
     """A table of pulls, and under it what to do about those that did not end well."""
     for note in notes:
         session.out.print(note)
+    for rest in waiting:
+        session.out.print(f"not ready yet: {rest.label}: {rest.reason}")
     if not pulls:
         session.out.print("Nothing new to read.")
         return
@@ -144,7 +157,7 @@ def pull_remarks(pull: PullReport) -> list[str]:
 
 def sync_shown(session: Session, report: SyncReport) -> None:
     """The whole run: pulls, what was delivered and seen, and what is left to do."""
-    pulls_shown(session, report.pulls)
+    pulls_shown(session, report.pulls, waiting=report.not_ready)
     delivered = report.delivered
     session.out.print(_delivered_line(delivered))
     session.out.print(f"Confirmed by the channels: {report.confirmed}")

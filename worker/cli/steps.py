@@ -79,18 +79,22 @@ def pull(
         return _show_previews(session, [name], full=full)
     from worker.bootstrap import actor
     from worker.cli import previews, reports
-    from worker.pull import pull_source, still_held
+    from worker.pull import read_soon, still_held
 
     session.stop_on_signals()
     _ = session.ledger
     with steps_shown(session) as steps:
         turn = session.service.turn(name, full=full, actor=actor())
-        pulled = pull_source(replace(turn, on_progress=steps.pulled))
+        pulled, waiting = read_soon(replace(turn, on_progress=steps.pulled))
     pulled += still_held(session.service.ledger, name, pulled)
     notes = previews.rule_notes(session.service.ledger, turn.plan)
     session.show(
-        {"pulls": [reports.of_pull(report) for report in pulled], "notes": notes},
-        lambda: reports.pulls_shown(session, pulled, notes=notes),
+        {
+            "pulls": [reports.of_pull(report) for report in pulled],
+            "not_ready": reports.of_waiting(waiting),
+            "notes": notes,
+        },
+        lambda: reports.pulls_shown(session, pulled, waiting=waiting, notes=notes),
     )
     return ExitCode.worst(*(report.exit_code for report in pulled))
 

@@ -1,6 +1,7 @@
 """The pull step: connector → ledger. Read, weigh, decide, apply; one pull of a source at a time."""
 
 from worker.pull.holding import approve, discard, still_held
+from worker.pull.patient import read_soon
 from worker.pull.rejudging import Rejudged, rejudge
 from worker.pull.report import PullReport, Turn
 from worker.pull.step import pull_source
@@ -12,6 +13,7 @@ __all__ = [
     "approve",
     "discard",
     "pull_source",
+    "read_soon",
     "rejudge",
     "still_held",
 ]

@@ -10,9 +10,9 @@ from worker.errors import ExitCode
 from worker.model import PullStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from connectors.contract import Connector
+    from connectors.contract import Connector, Waiting
     from connectors.errors import ConnectorError
     from worker.ledger import Ledger
     from worker.model import SourcePlan
@@ -55,6 +55,7 @@ class Turn:
     """What one turn of a source works with.
 
     min_free: bytes that must be left on our own disks. on_progress: label and rows so far.
+    on_waiting: is told at the end what the source does not offer yet.
     """
 
     ledger: Ledger
@@ -64,4 +65,5 @@ class Turn:
     actor: str | None = None
     min_free: int = 0
     on_progress: Callable[[str, int], None] = lambda _label, _rows: None
+    on_waiting: Callable[[Sequence[Waiting]], None] = lambda _waiting: None
     stopped: Callable[[], bool] = lambda: False

@@ -131,6 +131,7 @@ class _Puller:
 
     def _alarms(self) -> list[PullReport]:
         """Tell what waits and never comes by itself, as the last look found it."""
+        self._visit.turn.on_waiting(self._waiting)
         alarms = [*(rest for rest in self._waiting if rest.alarm), *self._visit.stuck]
         self._visit.lease.write(
             lambda connection: note_waiting(
