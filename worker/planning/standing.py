@@ -183,7 +183,7 @@ def _of_source(source: SourceStanding) -> Iterator[Concern]:
         )
     elif source.state is SourceState.PAUSED:
         remedy = f"go on with: stocksync sources resume {name}"
-        yield Concern(ExitCode.ATTENTION, f"source {name} was paused by a person{why}", remedy)
+        yield Concern(ExitCode.ATTENTION, f"source {name} was paused by a person", remedy)
     if source.held_pull_id is not None:
         number = source.held_pull_id
         yield Concern(
