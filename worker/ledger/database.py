@@ -16,7 +16,6 @@ from sqlalchemy.pool import NullPool
 
 from connectors.fault import Point, point
 from worker.errors import LedgerUnreachable, UsageError
-from worker.ledger import postgres
 from worker.ledger.clock import PostgresClock, SqliteClock
 from worker.ledger.filelock import exclusive
 
@@ -142,6 +141,13 @@ class Ledger:
         return self._sqlite_engine() if self.sqlite else self._postgres_engine()
 
     def _postgres_engine(self) -> Engine:
+        from worker.ledger import postgres  # noqa: PLC0415 - its driver loads only where it is used
+
+        def connect(
+            _dialect: object, _record: object, words: list[str], named: dict[str, Any]
+        ) -> postgres.Session:
+            return postgres.Session.connect(*words, **named)
+
         arguments = {
             "connect_timeout": 5,
             "application_name": "stocksync",
@@ -150,7 +156,7 @@ class Ledger:
         engine = create_engine(
             self.url, connect_args=arguments, pool_size=2, max_overflow=4, pool_pre_ping=True
         )
-        event.listen(engine, "do_connect", _connect_postgres)
+        event.listen(engine, "do_connect", connect)
         return engine
 
     def _sqlite_engine(self) -> Engine:
@@ -164,12 +170,6 @@ class Ledger:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-
-
-def _connect_postgres(
-    _dialect: object, _record: object, words: list[str], named: dict[str, Any]
-) -> postgres.Session:
-    return postgres.Session.connect(*words, **named)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

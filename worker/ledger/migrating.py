@@ -17,9 +17,10 @@ from sqlalchemy import inspect, text
 from worker.errors import LedgerNotReady, UsageError
 from worker.ledger.clock import SqliteClock
 from worker.ledger.database import network_filesystem
-from worker.ledger.postgres import unlimited
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from sqlalchemy import Connection
 
     from worker.ledger.database import Ledger
@@ -124,9 +125,16 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
-    sqlite = connection.dialect.name == "sqlite"
-    with contextlib.nullcontext() if sqlite else unlimited(connection):
+    with _unlimited(connection):
         command.upgrade(config, "head")
+
+
+def _unlimited(connection: Connection) -> AbstractContextManager[None]:
+    if connection.dialect.name == "sqlite":
+        return contextlib.nullcontext()
+    from worker.ledger.postgres import unlimited
+
+    return unlimited(connection)
 
 
 def _first_rows(connection: Connection) -> None:
