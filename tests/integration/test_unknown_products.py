@@ -58,6 +58,21 @@ def test_they_are_asked_for_after_an_hour_and_then_ever_later(
     assert (failure.occurrences, failure.attempts) == (1, 8)
 
 
+def test_what_else_is_sent_meanwhile_is_no_repeat_and_keeps_what_omnitron_said(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    sandbox.set_products(["A"])
+    say(desk.ledger, {"B": 5})
+    desk.deliver()
+    before = open_failures(desk.ledger)
+    assert [(f.attempts, f.status) for f in before] == [(1, 400)]
+    assert "B" in (before[0].excerpt or "")
+    desk.clock.forward(1)
+    say(desk.ledger, {"A": 1})
+    assert desk.deliver().delivered == Delivered(sent=1)
+    assert open_failures(desk.ledger) == before
+
+
 def test_another_value_of_the_erp_asks_no_sooner(desk: Desk, sandbox: RunningSandbox) -> None:
     sandbox.set_products(["A"])
     say(desk.ledger, {"B": 5})

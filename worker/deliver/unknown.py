@@ -46,25 +46,24 @@ def tell(connection: Connection, asked: Iterable[Asked], *, batch_id: int, now: 
         if not is_open and not any(each.news for each in found):
             continue
         count = levels.unknown_count(connection, source_id, stock_list)
-        if count:
-            failure = _failure(source, stock_list, count, found, batch_id)
+        refused = [each for each in found if each.outcome is not None]
+        if not count:
+            failures.close_unknown(connection, source, stock_list, why="all are known", now=now)
+        elif refused:
+            failure = _failure(source, stock_list, count, refused[-1], batch_id)
             failures.record(connection, [failure], now=now)
         else:
-            failures.close_unknown(connection, source, stock_list, why="all are known", now=now)
+            message = _message(stock_list, count)
+            failures.recount_unknown(connection, source, stock_list, count=count, message=message)
 
 
-def _failure(
-    source: str, stock_list: int, count: int, found: list[Asked], batch_id: int
-) -> NewFailure:
-    refused = [each for each in found if each.outcome is not None]
-    outcome = refused[-1].outcome if refused else None
-    products = "1 product" if count == 1 else f"{count} products"
-    example = f", for example {refused[-1].level.sku!r}" if refused else ""
+def _failure(source: str, stock_list: int, count: int, example: Asked, batch_id: int) -> NewFailure:
+    outcome = example.outcome
     return NewFailure(
         kind=FailureKind.ITEM,
         identity=unknown_identity(stock_list),
         reason=UNKNOWN_PRODUCT,
-        message=f"Omnitron does not know {products} of stock list {stock_list}{example}.",
+        message=_message(stock_list, count, f", for example {example.level.sku!r}"),
         remedy=_REMEDY,
         source=source,
         stock_list=stock_list,
@@ -73,3 +72,8 @@ def _failure(
         occurrences=count,
         batch_id=batch_id,
     )
+
+
+def _message(stock_list: int, count: int, example: str = "") -> str:
+    products = "1 product" if count == 1 else f"{count} products"
+    return f"Omnitron does not know {products} of stock list {stock_list}{example}."

@@ -133,6 +133,12 @@ def of_sku(connection: Connection, sku: str) -> list[Failure]:
     return _selected(connection, _table.c.sku == sku)
 
 
+def of_unknown(connection: Connection, source: str, stock_list: int) -> list[Failure]:
+    """What ever was told of the products of a source and list that Omnitron does not know."""
+    identity = _table.c.identity == unknown_identity(stock_list)
+    return _selected(connection, (_table.c.source == source) & identity)
+
+
 def each_open(connection: Connection, *, limit: int = PAGE_ROWS) -> Iterator[Failure]:
     """All open failures, the latest opened first, read in pages."""
     is_open: ColumnElement[bool] = _table.c.closed_at.is_(None)
@@ -293,6 +299,15 @@ def unknown_is_open(connection: Connection, source: str, stock_list: int) -> boo
     """Whether a source's failure about unknown products of a list is open."""
     query = select(_table.c.id).where(_of_unknown(source, stock_list))
     return connection.execute(query).first() is not None
+
+
+def recount_unknown(
+    connection: Connection, source: str, stock_list: int, *, count: int, message: str
+) -> None:
+    """Say how many are unknown now, where their number has changed; nothing was asked again."""
+    changed = _of_unknown(source, stock_list) & (_table.c.occurrences != count)
+    statement = update(_table).where(changed).values(occurrences=count, message=message)
+    connection.execute(statement)
 
 
 def close_unknown(
