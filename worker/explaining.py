@@ -124,9 +124,18 @@ def happenings(known: Known, *, when: When) -> list[Happening]:
         *(_of_line(line) for line in known.lines),
         *(each for row in known.confirmations for each in _of_confirmation(row, when)),
         *(each for failure in known.failures for each in _of_failure(failure)),
-        *(_of_event(event, when) for event in known.events),
+        *(Happening(event.at, "person", None, done_by(event, when=when)) for event in known.events),
     ]
     return sorted(found, key=lambda happening: happening.at)
+
+
+def done_by(event: Event, *, when: When) -> str:
+    """Who did what to what, for how long and why."""
+    detail = event.detail
+    said = [f"to {detail['stock']}"] if "stock" in detail else []
+    said += [f"until {when(detail['until'])}"] if "until" in detail else []
+    said += [detail["why"]] if detail.get("why") else []
+    return f"{event.actor}: {event.action} {event.subject}{' ' if said else ''}{', '.join(said)}"
 
 
 def _value(level: Level) -> str:
@@ -270,15 +279,6 @@ def _seen(row: Confirmation) -> str:
 
 def _of_list(rows: Iterable[_T], stock_list: int) -> list[_T]:
     return [row for row in rows if row.stock_list == stock_list]
-
-
-def _of_event(event: Event, when: When) -> Happening:
-    detail = event.detail
-    said = [f"to {detail['stock']}"] if "stock" in detail else []
-    said += [f"until {when(detail['until'])}"] if "until" in detail else []
-    said += [detail["why"]] if detail.get("why") else []
-    text = f"{event.actor}: {event.action} {event.subject}{' ' if said else ''}{', '.join(said)}"
-    return Happening(event.at, "person", None, text)
 
 
 def _of_change(change: Change) -> Happening:

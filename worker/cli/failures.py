@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from worker.cli.doings import of_events, tell_events
 from worker.cli.nouns import SHOWN, Limit, Number, noun
 from worker.cli.session import Session, printable, rfc3339, table
 from worker.errors import UsageError
@@ -54,7 +55,7 @@ def show(context: typer.Context, failure_id: Number) -> None:
     session: Session = context.obj
     with session.untouched_ledger.read() as connection:
         found = failures_ledger.numbered(connection, [failure_id])
-        done = events.about(connection, f"failure {failure_id}")
+        done = events.on(connection, found)
         unknown = [level.sku for one in found for level in unknown_levels(connection, one)]
     if not found:
         raise UsageError(f"there is no failure {failure_id}", remedy=_OPEN)
@@ -158,7 +159,7 @@ def _whole(failure: Failure, done: Sequence[Event] = ()) -> dict[str, Any]:
         "closed_why": failure.closed_why,
     }
     if done:
-        document["events"] = [event._asdict() | {"at": rfc3339(event.at)} for event in done]
+        document["events"] = of_events(done)
     return document
 
 
@@ -218,9 +219,7 @@ def _show(
         if value not in {None, ""} and name != "identity":
             text = session.local(value) if name in moments else value
             session.out.print(printable(f"{name.removesuffix('_id').replace('_', ' '):<12} {text}"))
-    for event in done:
-        when = session.local(event.at)
-        session.out.print(printable(f"{when} {event.action} by {event.actor} {event.detail}"))
+    tell_events(session, done)
     if unknown:
         session.out.print(printable(f"{'skus':<12} {', '.join(unknown[:SHOWN])}"))
     if len(unknown) > SHOWN:

@@ -104,6 +104,7 @@ def _document(session: Session, found: Standing, worries: Sequence[Concern]) -> 
             "since": rfc3339(target.since),
             "paused_until": rfc3339(target.paused_until or None),
             "raises_paused_until": rfc3339(target.raises_paused_until or None),
+            "raises_paused_by": target.raises_paused_by if _raises_paused(found) else None,
             "base_url": target.base_url,
         },
         "channels": [
@@ -123,6 +124,10 @@ def _document(session: Session, found: Standing, worries: Sequence[Concern]) -> 
     }
 
 
+def _raises_paused(found: Standing) -> bool:
+    return found.target.raises_paused_until > found.at
+
+
 def _source(source: SourceStanding) -> dict[str, Any]:
     last = None
     if source.last_pull is not None:
@@ -138,6 +143,7 @@ def _source(source: SourceStanding) -> dict[str, Any]:
         "last_success_at": rfc3339(source.last_success_at),
         "held_pull": source.held_pull_id,
         "paused_until": rfc3339(source.paused_until),
+        "paused_by": source.paused_by,
         "last_pull": last,
     }
 
@@ -179,9 +185,10 @@ def _lines(session: Session, found: Standing) -> Iterator[str]:
     yield f"Omnitron: {target.state}{since}{until}{why}, {rate}"
     if not session.service.target.writes:
         yield 'Nothing is sent: omnitron.writes = "off"'
-    if target.raises_paused_until > found.at:
+    if _raises_paused(found):
         end = session.local(target.raises_paused_until)
-        yield f"Increases are paused until {end}, decreases go: stocksync target resume"
+        who = f" by {target.raises_paused_by}" if target.raises_paused_by else ""
+        yield f"Increases are paused until {end}{who}, decreases go: stocksync target resume"
     yield f"Failures open: {found.open_failures:,}; held pulls: {found.held_pulls}"
     beat = "never" if found.heartbeat_at is None else session.local(found.heartbeat_at)
     yield f"Heartbeat of the service: {beat}"
@@ -204,8 +211,10 @@ def _sources(session: Session, found: Standing) -> Table:
 
 
 def _state(session: Session, source: SourceStanding) -> str:
-    until = source.paused_until
-    return source.state.value if until is None else f"paused until {session.local(until)}"
+    if source.paused_until is None:
+        return source.state.value
+    who = f" by {source.paused_by}" if source.paused_by else ""
+    return f"paused until {session.local(source.paused_until)}{who}"
 
 
 def _last_pull(source: SourceStanding) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from worker.cli.doings import of_events, tell_events
 from worker.cli.nouns import Limit, Number, how_many, noun
 from worker.cli.session import Session, printable, rfc3339, table
 from worker.errors import UsageError
@@ -16,6 +17,7 @@ from worker.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from worker.ledger.events import Event
     from worker.ledger.failures import Failure
     from worker.ledger.pulls import Change, Pull
     from worker.pull import PullReport
@@ -41,7 +43,7 @@ def listed(context: typer.Context, source: _Source = None, limit: Limit = None) 
 @pulls.command()
 def show(context: typer.Context, pull_id: Number) -> None:
     """Show one pull: what it would change (or changed), what it rejected, and what to do."""
-    from worker.ledger import failures
+    from worker.ledger import events, failures
     from worker.ledger import pulls as pulls_ledger
 
     session: Session = context.obj
@@ -50,8 +52,10 @@ def show(context: typer.Context, pull_id: Number) -> None:
         largest = pulls_ledger.largest_changes(connection, pull_id, limit=_ROWS)
         zeroed = pulls_ledger.going_to_zero(connection, pull_id, limit=_ROWS)
         rejected = failures.of_pull(connection, pull_id, limit=_ROWS)
+        done = events.about(connection, f"pull {pull_id}")
     document = _document(pull, name) | _plan(pull, largest, zeroed, rejected)
-    session.show(document, lambda: _show(session, document))
+    document["events"] = of_events(done)
+    session.show(document, lambda: _show(session, document, done))
 
 
 @pulls.command()
@@ -223,11 +227,12 @@ def _numbers(pull: Pull) -> tuple[object, ...]:
     return pull.read, pull.changed, pull.zeroed, pull.missing, pull.rejected, pull.reason
 
 
-def _show(session: Session, shown: dict[str, Any]) -> None:
+def _show(session: Session, shown: dict[str, Any], done: Sequence[Event]) -> None:
     title = f"pull {shown['id']} of {shown['source']}: {shown['status']} ({shown['kind']}"
     session.out.print(printable(f"{title}, {shown['label']})"))
     if shown["reason"]:
         session.out.print(printable(f"because {shown['reason']}"))
+    tell_events(session, done)
     session.out.print(
         f"{shown['read']} rows read, {shown['changed']} levels new or changed,"
         f" {shown['zeroed']} go to zero, {shown['missing']} missing, {shown['rejected']} rejected"

@@ -56,6 +56,7 @@ def replay(
     yes: Yes = False,
 ) -> ExitCode:
     """Send parked levels again, with today's values, and judge rejected rows by today's rules."""
+    from worker.ledger.events import of_failures
     from worker.replay import Choice
 
     session: Session = context.obj
@@ -66,7 +67,8 @@ def replay(
     many = count > ASK_FROM and not dry_run
     if many and not agreed(session, f"Replay {count} keys and rows?", yes=yes):
         return ExitCode.ATTENTION
-    carried = carry_out(session, chosen, subject=_subject(choice), dry_run=dry_run)
+    subject = of_failures(choice.ids, reason=choice.reason, source=choice.source)
+    carried = carry_out(session, chosen, subject=subject, dry_run=dry_run)
     return ExitCode.ATTENTION if ids and chosen.others else carried
 
 
@@ -93,7 +95,7 @@ def carry_out(
             revisions=revisions,
             dry_run=dry_run,
         )
-    judged = _judged(session, chosen.rows, subject=subject, dry_run=dry_run)
+    judged = _judged(session, chosen.rows, dry_run=dry_run)
     counts = Counter(answer.answer.value for answer in answers)
     counts.update(row.answer.value for row in judged if row.answer is not None)
     document = _document(answers, counts, chosen, judged, dry_run=dry_run)
@@ -102,11 +104,10 @@ def carry_out(
     return ExitCode.ATTENTION if left else ExitCode.OK
 
 
-def _judged(
-    session: Session, rows: Sequence[Failure], *, subject: str, dry_run: bool
-) -> list[Rejudged]:
-    """Judge kept rows, source by source."""
+def _judged(session: Session, rows: Sequence[Failure], *, dry_run: bool) -> list[Rejudged]:
+    """Judge kept rows, source by source; each of them is named in what is written down."""
     from worker.bootstrap import actor
+    from worker.ledger.events import of_failures
     from worker.pull import Rejudged, rejudge
 
     found: list[Rejudged] = []
@@ -117,6 +118,7 @@ def _judged(
             found += [Rejudged(failure=failure, answer=None, why=why) for failure in own]
             continue
         turn = session.service.turn(name, actor=actor())
+        subject = of_failures([failure.id for failure in own])
         found += rejudge(turn, own, subject=subject, dry_run=dry_run)
     return found
 
@@ -144,13 +146,6 @@ def _chosen(session: Session, choice: Choice) -> Chosen:
                 f"there is no failure {numbers}", remedy="look at the open ones: stocksync failures"
             )
         return choose(connection, choice)
-
-
-def _subject(choice: Choice) -> str:
-    if len(choice.ids) == 1:
-        return f"failure {choice.ids[0]}"
-    by = [f"{name} {value}" for name in ("reason", "source") if (value := getattr(choice, name))]
-    return f"failures {', '.join([*map(str, choice.ids[:20]), *by])}".strip()
 
 
 def _document(

@@ -121,8 +121,9 @@ def _list(session: Session) -> None:
 def _document(
     session: Session, connection: Connection, source: Source, now: float
 ) -> dict[str, Any]:
-    from worker.ledger.status import cursor_text
+    from worker.ledger.status import cursor_text, paused_by
 
+    who = paused_by(connection, f"source {source.name}") if source.paused(now) else None
     plan = session.service.source(source.name)
     return {
         "name": source.name,
@@ -133,7 +134,8 @@ def _document(
         "last_pull": _last_pull(connection, source),
         "held_pull": source.held_pull_id,
         "paused_until": rfc3339(source.paused_until) if source.paused(now) else None,
-        "reason": _reason(session, source, now),
+        "paused_by": who,
+        "reason": _reason(session, source, who, now),
     }
 
 
@@ -149,9 +151,10 @@ def _last_pull(connection: Connection, source: Source) -> dict[str, Any] | None:
     return {word: getattr(pull, word) for word in words}
 
 
-def _reason(session: Session, source: Source, now: float) -> str | None:
+def _reason(session: Session, source: Source, who: str | None, now: float) -> str | None:
     if source.paused(now):
-        return f"paused until {session.local(source.paused_until)}"
+        by = f" by {who}" if who else ""
+        return f"paused until {session.local(source.paused_until)}{by}"
     if source.held_pull_id is not None:
         return f"pull {source.held_pull_id} is held: stocksync pulls show {source.held_pull_id}"
     return source.trouble_reason

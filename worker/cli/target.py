@@ -113,6 +113,7 @@ def _bound(connection: Connection) -> str | None:
 
 def _show(session: Session) -> None:
     from worker.ledger import target as target_ledger
+    from worker.ledger.status import paused_by
     from worker.planning import limiter
 
     ledger = session.untouched_ledger
@@ -122,8 +123,11 @@ def _show(session: Session) -> None:
             target_ledger.read(connection), plan=session.service.target, now=now
         )
         bound = _bound(connection)
+        who = paused_by(connection, "target", raises_only=True)
     document = _document(session, row, bound, now)
-    session.show(document, lambda: _tell(session, row, bound, now))
+    if row.raises_paused_until > now:
+        document["raises_paused_by"] = who
+    session.show(document, lambda: _tell(session, row, bound, now, who))
 
 
 def _document(session: Session, row: Target, bound: str | None, now: float) -> dict[str, Any]:
@@ -149,7 +153,7 @@ def _ahead(moment: float, now: float) -> float | None:
     return moment if moment > now else None
 
 
-def _tell(session: Session, row: Target, bound: str | None, now: float) -> None:
+def _tell(session: Session, row: Target, bound: str | None, now: float, who: str | None) -> None:
     from worker.planning import limiter
 
     plan, out = session.service.target, session.out
@@ -159,7 +163,8 @@ def _tell(session: Session, row: Target, bound: str | None, now: float) -> None:
     if row.paused_until > now:
         out.print(f"nothing is sent before {session.local(row.paused_until)}")
     if row.raises_paused_until > now:
-        out.print(f"no increases before {session.local(row.raises_paused_until)}")
+        by = f", paused by {who}" if who else ""
+        out.print(f"no increases before {session.local(row.raises_paused_until)}{by}")
     slower = limiter.why_slower(row, plan=plan)
     out.print(
         f"{row.rate:g} requests per second of {plan.rate:g}" + (f": {slower}" if slower else "")

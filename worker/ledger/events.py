@@ -10,9 +10,16 @@ from sqlalchemy import insert, select
 from worker.ledger import schema
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from worker.ledger.failures import Failure
 
 _table = schema.event
+_MANY = "failures "
+_ALL = "all"
+_NAMED = 200  # numbers in one subject, which is indexed
 
 
 class Event(NamedTuple):
@@ -36,7 +43,53 @@ def record(
 
 def about(connection: Connection, *subjects: str, limit: int = 200) -> list[Event]:
     """What was done to these subjects, latest first."""
+    return _latest(connection, _table.c.subject.in_(subjects), limit=limit)
+
+
+def last(connection: Connection, subject: str, action: str, **detail: object) -> Event | None:
+    """Who did this last, with these details; None: that is too long ago to be known."""
+    done = _latest(connection, (_table.c.subject == subject) & (_table.c.action == action))
+    return next((event for event in done if detail.items() <= event.detail.items()), None)
+
+
+def of_failures(ids: Sequence[int], *, reason: str | None = None, source: str | None = None) -> str:
+    """The subject of what is done to failures, however they are chosen; nothing given: to all.
+
+    Of very many numbers it names the first ones.
+    """
+    if len(ids) == 1:
+        return f"failure {ids[0]}"
+    by = {"reason": reason, "source": source}
+    words = [*map(str, ids[:_NAMED]), *(f"{name} {value}" for name, value in by.items() if value)]
+    return _MANY + (", ".join(words) or _ALL)
+
+
+def on(connection: Connection, found: Sequence[Failure]) -> list[Event]:
+    """What was done to these failures, by themselves or among others, latest first."""
+    if not found:
+        return []
+    alone = about(connection, *{f"failure {failure.id}" for failure in found})
+    since = min(failure.first_seen for failure in found)
+    together = _latest(connection, _table.c.subject.startswith(_MANY) & (_table.c.at >= since))
+    theirs = [e for e in together if any(_was_among(failure, e) for failure in found)]
+    return sorted([*alone, *theirs], key=lambda event: event.id, reverse=True)
+
+
+def _was_among(failure: Failure, event: Event) -> bool:
+    words = event.subject.removeprefix(_MANY).split(", ")
+    if words[0].isdecimal():
+        return str(failure.id) in words
+    was_open = failure.first_seen <= event.at and (failure.closed_at or event.at) >= event.at
+    fits = {_ALL, f"reason {failure.reason}", f"source {failure.source}"}
+    return was_open and fits.issuperset(words)
+
+
+def _latest(
+    connection: Connection, condition: ColumnElement[bool], limit: int = 200
+) -> list[Event]:
     columns = [_table.c[name] for name in Event._fields]
-    query = select(*columns).where(_table.c.subject.in_(subjects)).order_by(_table.c.id.desc())
-    rows = connection.execute(query.limit(limit))
-    return [Event(*row)._replace(detail=json.loads(row.detail or "{}")) for row in rows]
+    query = select(*columns).where(condition).order_by(_table.c.id.desc()).limit(limit)
+    return [
+        Event(*row)._replace(detail=json.loads(row.detail or "{}"))
+        for row in connection.execute(query)
+    ]

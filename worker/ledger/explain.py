@@ -20,7 +20,7 @@ from worker.ledger import (
 )
 from worker.model import PullStatus
 from worker.planning import limiter
-from worker.planning.levels import Level
+from worker.planning.levels import UNKNOWN_PRODUCT, Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,13 +107,18 @@ def known(
     """Read it; ``stock_list``: of this list alone, None: of all."""
     there = _levels(connection, sku, stock_list)
     changes = _changes(connection, sku, stock_list)
+    names = sources.names_by_id(connection)
+    lines = [line for level in there for line in _lines(connection, level.key)]
     failed = [
         failure
         for failure in failures.of_sku(connection, sku)
         if stock_list is None or failure.stock_list in {None, stock_list}
     ]
-    names = sources.names_by_id(connection)
-    lines = [line for level in there for line in _lines(connection, level.key)]
+    unknown = {line.stock_list for line in lines if line.reason == UNKNOWN_PRODUCT}
+    for level in there:
+        if level.stock_list in unknown:
+            name = names.get(level.source_id, "")
+            failed += failures.of_unknown(connection, name, level.stock_list)
     return Known(
         sku=sku,
         at=now,
@@ -126,11 +131,11 @@ def known(
         confirmations=[
             row for level in there for row in confirmations.of_key(connection, level.key)
         ],
-        events=events.about(
+        events=events.on(connection, failed)
+        + events.about(
             connection,
             *{f"pull {change.pull_id}" for change in changes},
             *{f"batch {line.batch_id}" for line in lines},
-            *{f"failure {failure.id}" for failure in failed},
             *{pins.subject(level.key) for level in there},
             *{f"source {names[level.source_id]}" for level in there if level.source_id in names},
         ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from worker.ledger import bulk, channels, failures, levels, pulls, schema, sources, target
+from worker.ledger import bulk, channels, events, failures, levels, pulls, schema, sources, target
 from worker.model import ConfirmState, LevelState, SourceState
 from worker.planning import limiter
 from worker.planning.fingerprints import consequences
@@ -61,6 +61,7 @@ def standing(
             rate_reason=limiter.why_slower(row, plan=plan),
             paused_until=row.paused_until,
             raises_paused_until=row.raises_paused_until,
+            raises_paused_by=paused_by(connection, "target", raises_only=True),
             base_url=target.base_url(connection),
         ),
     )
@@ -144,9 +145,16 @@ def _source(connection: Connection, plan: SourcePlan, now: float) -> SourceStand
         last_success_at=row.last_success_at,
         held_pull_id=row.held_pull_id,
         paused_until=row.paused_until if row.paused(now) else None,
+        paused_by=paused_by(connection, f"source {row.name}") if row.paused(now) else None,
         last_pull=None if last is None else _last_pull(last),
         new_rules=consequences(row.fingerprint, plan.fingerprint),
     )
+
+
+def paused_by(connection: Connection, subject: str, **detail: object) -> str | None:
+    """Who paused it last; None: nobody, or that is too long ago to be known."""
+    event = events.last(connection, subject, "pause", **detail)
+    return None if event is None else event.actor
 
 
 def _at_zero(connection: Connection, source_id: int) -> str | None:

@@ -53,6 +53,7 @@ class SourceStanding:
     last_success_at: float | None = None
     held_pull_id: int | None = None
     paused_until: float | None = None
+    paused_by: str | None = None
     last_pull: Mapping[str, object] | None = None
     new_rules: Sequence[Consequence] = ()
 
@@ -79,6 +80,7 @@ class TargetStanding:
     rate_reason: str | None = field(default=None, kw_only=True)
     paused_until: float
     raises_paused_until: float
+    raises_paused_by: str | None = field(default=None, kw_only=True)
     base_url: str | None
 
 
@@ -183,7 +185,8 @@ def _of_source(source: SourceStanding) -> Iterator[Concern]:
         )
     elif source.state is SourceState.PAUSED:
         remedy = f"go on with: stocksync sources resume {name}"
-        yield Concern(ExitCode.ATTENTION, f"source {name} was paused by a person", remedy)
+        who = source.paused_by or "a person"
+        yield Concern(ExitCode.ATTENTION, f"source {name} was paused by {who}{why}", remedy)
     if source.held_pull_id is not None:
         number = source.held_pull_id
         yield Concern(
