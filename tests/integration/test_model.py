@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tests.databases import Server
 
 STOCKS = st.sampled_from([0, 1, 2, 3, 3, -1, REJECT])
-ROWS = st.dictionaries(st.sampled_from(KEYS), STOCKS, min_size=1, max_size=4)
+ROWS = st.dictionaries(st.sampled_from(KEYS), STOCKS, min_size=1, max_size=2)
 ALL_ROWS = st.dictionaries(st.sampled_from(KEYS), STOCKS, max_size=len(KEYS))
 FATES = st.lists(st.sampled_from([*Fate, Fate.LATE, Fate.LATE, *[Fate.ACCEPTED] * 6]), max_size=4)
 TIMES = st.sampled_from([1.0, 4.0, 12.0, 12.0, 30.0, 130.0, 400.0])
@@ -115,6 +115,14 @@ class Service(RuleBasedStateMachine):
     def deliver(self, batches: list[tuple[int, list[Fate]]]) -> None:
         for number, fates in batches:
             self.stage.deliver(self.stage.workers[number], fates)
+
+    @rule(number=WORKERS, fates=FATES, rows=ROWS)
+    def the_erp_says_more_of_what_is_in_flight(
+        self, number: int, fates: list[Fate], rows: dict[Key, int | None]
+    ) -> None:
+        self.claim(number)
+        self.the_erp_says(rows, is_heard=True)
+        self.stage.deliver(self.stage.workers[number], fates)
 
     @rule(number=WORKERS)
     def die(self, number: int) -> None:
