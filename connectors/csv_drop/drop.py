@@ -206,7 +206,9 @@ class CsvDrop:
         self, ready: Sequence[Candidate], course: Course, *, full: bool
     ) -> list[DroppedFile]:
         """Judge the ready files and offer each with its verdict."""
-        judgements = judge_all(ready, course.history, full=full)
+        last = course.history.last
+        was = None if last is None else self._options.kind_of(last.order.name)
+        judgements = judge_all(ready, course.history, full=full, was=was)
         return [
             DroppedFile(
                 version=candidate.version,

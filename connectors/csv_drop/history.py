@@ -147,8 +147,12 @@ class History:
         return Judgement(verdict=Verdict.READ)
 
 
-def judge_all(candidates: Sequence[Candidate], history: History, *, full: bool) -> list[Judgement]:
+def judge_all(
+    candidates: Sequence[Candidate], history: History, *, full: bool, was: Kind | None
+) -> list[Judgement]:
     """Judge the ready files of one look, which are given in their order.
+
+    was: what the file applied last was; the same rows say more in a snapshot than in a delta.
 
     Before the newest snapshot nothing counts. Of the deltas after it each does; once one file is to
     be read, everything after it is read too, since it may differ from that one even where it equals
@@ -159,7 +163,7 @@ def judge_all(candidates: Sequence[Candidate], history: History, *, full: bool) 
     versions = [candidate.version for candidate in candidates]
     return [
         *_judge_outdone(versions[:newest], history, by=versions[newest] if versions else None),
-        *_judge_in_turn(versions[newest:], history, full=full),
+        *_judge_in_turn(candidates[newest:], history, full=full, was=was),
     ]
 
 
@@ -177,12 +181,12 @@ def _judge_outdone(
 
 
 def _judge_in_turn(
-    versions: Sequence[Version], history: History, *, full: bool
+    candidates: Sequence[Candidate], history: History, *, full: bool, was: Kind | None
 ) -> Iterator[Judgement]:
     """Judge each by itself until one is to be read."""
     reading = False
-    for version in versions:
-        judgement = history.judge(version, full=full)
+    for version, kind, _ in candidates:
+        judgement = history.judge(version, full=full or kind is not was)
         if reading and judgement.verdict is Verdict.UNCHANGED:
             judgement = Judgement(verdict=Verdict.READ)
         reading = reading or judgement.verdict is Verdict.READ

@@ -276,6 +276,13 @@ def test_the_same_snapshot_after_a_delta_is_no_repetition(tmp_path: Path) -> Non
         assert seen == [str(quantity)]
 
 
+def test_a_snapshot_of_the_same_rows_as_the_last_delta_says_more_than_it(tmp_path: Path) -> None:
+    drop(tmp_path / "delta_1.csv", one(1))
+    _, checkpoint = take(tmp_path, **MIXED)
+    drop(tmp_path / "full_2.csv", one(1))
+    assert verdicts(look(tmp_path, checkpoint, **MIXED)) == [("full_2.csv", "read")]
+
+
 def test_a_name_that_fits_both_patterns_is_a_snapshot(tmp_path: Path) -> None:
     drop(tmp_path / "20261121_FULL.csv", one(1))
     drop(tmp_path / "20261122.csv", one(2))
