@@ -22,7 +22,7 @@ from worker.model import ConfirmState, Expect, FailureKind, Key, StockRecord
 from worker.omnitron.client import LOOKUP_PKS, PAGE_LIMIT, RESOURCES
 from worker.omnitron.failures import unreadable
 from worker.planning import limiter
-from worker.planning.confirming import Expected, Seen, Sent, Sight, judge, must_heal
+from worker.planning.confirming import LAG_SHARE, Expected, Seen, Sent, Sight, judge, must_heal
 from worker.planning.levels import resent
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ _SHARE_WHILE_DUE = 0.1
 _MOST_PER_POLL = 20_000
 _LOST_LOOKED_AT = 50
 _DOUBTED_LOOKED_AT = 500
+_NEVER_SHOWN = 20
+"""As many levels that a channel never showed go again at one poll."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -469,8 +471,10 @@ class _Look:
             if row.state != ConfirmState.CONFIRMED
         ]
         after = [self._given_up(row, now) for row in waiting] if told else waiting
+        if told and self._channel.expect is Expect.ALL:
+            after = self._sent_again(connection, after, now)
         confirmations.save(connection, after)
-        if self._channel.expect is Expect.LISTED:
+        if self._channel.expect is Expect.LISTED:  # it need not show them
             never = [
                 row.key
                 for row in after
@@ -478,15 +482,49 @@ class _Look:
             ]
             confirmations.forget(connection, self._channel.id, never)
 
+    def _sent_again(
+        self, connection: Connection, rows: Sequence[Confirmation], now: float
+    ) -> list[Confirmation]:
+        """Send once more what the channel has never shown: Omnitron may have dropped the write.
+
+        Once for each key, a few at a time: a channel without the product would never show it.
+        """
+        lag = LAG_SHARE * self._channel.confirm_within
+        late = [
+            row
+            for row in rows
+            if row.state == ConfirmState.WAITING
+            and row.seen_at is None
+            and row.healed_revision is None
+            and self._waited(row, now) >= lag
+        ][: max(0, _NEVER_SHOWN - self.healed)]
+        there = levels.by_keys(connection, [row.key for row in late], lock=True)
+        gone = {
+            row.key: there[row.key]
+            for row in late
+            if row.key in there
+            and there[row.key].revision == row.revision
+            and there[row.key].park_reason is None
+        }
+        levels.save(connection, [resent(level, now=now) for level in gone.values()])
+        self.healed += len(gone)
+        return [
+            row._replace(healed_revision=row.revision + 1) if row.key in gone else row
+            for row in rows
+        ]
+
     def _given_up(self, row: Confirmation, now: float) -> Confirmation:
         """`confirm_within` is over, not counting the time the channel could not be read."""
         if row.state != ConfirmState.WAITING:
             return row
-        waited = now - row.since - max(self._unreadable - row.unreadable_before, 0.0)
-        if waited < self._channel.confirm_within:
+        if self._waited(row, now) < self._channel.confirm_within:
             return row
         seen = row.seen or ("never" if row.seen_at is None else "older")
         return row._replace(state=ConfirmState.UNCONFIRMED, seen=seen)
+
+    def _waited(self, row: Confirmation, now: float) -> float:
+        """For how many seconds the channel could have shown it."""
+        return now - row.since - max(self._unreadable - row.unreadable_before, 0.0)
 
 
 def _expected(row: Confirmation) -> Expected:

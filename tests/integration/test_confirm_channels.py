@@ -127,6 +127,32 @@ def test_what_never_shows_becomes_one_failure_of_the_channel_and_heals(
     assert open_failures(desk.ledger) == []
 
 
+def test_a_first_value_that_omnitron_forgot_is_sent_again_once(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    sandbox.order("lost", method="POST", path=WRITES, count=1)
+    delivered(desk, A=5)
+    assert desk.poll().healed == 0
+    desk.clock.forward(301)
+    assert desk.poll().healed == 1
+    assert desk.poll().healed == 0
+    desk.deliver()
+    assert desk.poll().confirmed == 1
+    assert stocks(sandbox) == {"A": 5}
+
+
+def test_what_a_channel_never_shows_goes_again_a_few_at_a_time_and_only_once(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    sandbox.order("unpropagated", method="POST", path=WRITES)
+    delivered(desk, **{f"S{number:03}": 5 for number in range(60)})
+    desk.clock.forward(301)
+    assert [desk.poll().healed for _ in range(4)] == [20, 20, 20, 0]
+    desk.drain()
+    desk.clock.forward(301)
+    assert desk.poll().healed == 0
+
+
 def test_a_value_that_omnitron_forgot_is_sent_again(desk: Desk, sandbox: RunningSandbox) -> None:
     delivered(desk, A=5)
     desk.poll()

@@ -19,7 +19,7 @@ from tests.faults.oracle import Scene, Truth, check, check_durable, unrest
 from tests.processes import until
 from tests.soak.faults import FAMILIES, Target
 from tests.soak.feeding import Erp, Exports, Feeding
-from tests.soak.judging import Verdict, excuses, restless, steady, volume
+from tests.soak.judging import Excuses, Verdict, excuses, restless, steady, volume
 from tests.soak.service import CONFIGURATION, PASSWORD, SETTLE, TIMEOUT, Sample, Service, samples
 from worker.sandbox import RunningSandbox
 from worker.sandbox.settings import SandboxConfig, SandboxUser
@@ -36,6 +36,7 @@ PEACE = 240.0
 """Seconds after the last fault within which everything must be as the ERP says."""
 
 WRITES_A_SECOND = 2.0
+_LOOKS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +126,7 @@ class Soak:
         service, excused = self.target.service, excuses(self.scene, self.target.pauses)
         violations = [
             *dict.fromkeys(self.found),
-            *check(
-                self.scene,
-                self.truth,
-                extra_posts=sum(self.struck.values()),
-                may_revert=excused.late,
-                overlaps=excused.overlaps,
-                minimum=int(self.plan.seconds * WRITES_A_SECOND),
-            ),
+            *self._checked(excused),
             *restless(self.scene, self.truth, self.target.folder),
             *(f"the service did what it must not: {words}" for words in service.crashes),
             *steady(self.seen),
@@ -146,6 +140,23 @@ class Soak:
             excused=len(excused.late),
             seen=self.seen,
         )
+
+    def _checked(self, excused: Excuses) -> list[str]:
+        """Ask the oracle between two pulls: each source is pulled every second."""
+        violations: list[str] = []
+        for _ in range(_LOOKS):
+            violations = check(
+                self.scene,
+                self.truth,
+                extra_posts=sum(self.struck.values()),
+                may_revert=excused.late,
+                overlaps=excused.overlaps,
+                minimum=int(self.plan.seconds * WRITES_A_SECOND),
+            )
+            if not any("pulls are under way" in words for words in violations):
+                break
+            time.sleep(0.3)
+        return violations
 
 
 def soak(plan: Plan, *, say: Callable[[str], None] = lambda _line: None) -> Verdict:
