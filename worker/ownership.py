@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from worker.errors import UsageError
 from worker.ledger import events, failures, levels, parts, pulls, sources
 from worker.model import PAGE_ROWS, FailureKind, PullStatus
-from worker.planning.levels import UNKNOWN_PRODUCT, stated
+from worker.planning.levels import UNKNOWN_PRODUCT, replayed, stated
 from worker.pull.lease import Lease
 from worker.pull.owning import OWNED_ELSEWHERE
 
@@ -171,7 +171,7 @@ def _ended(level: Level, *, zero: bool, now: float) -> Level:
     if not zero or level.park_reason == UNKNOWN_PRODUCT:
         return level._replace(retired=True)
     none_left = level.value._replace(stock=0)
-    after = stated(level, none_left, pull_id=level.pull_id, now=now)
+    after = stated(replayed(level), none_left, pull_id=level.pull_id, now=now)
     return after._replace(retired=not after.must_go, vetted_stock=None)
 
 

@@ -9,9 +9,16 @@ import pytest
 
 from connectors.contract import Kind
 from tests.integration.pulling import Drop, Warehouses
-from tests.integration.scenes import change, level_of, open_failures, source_of, stocks_of
+from tests.integration.scenes import (
+    change,
+    level_of,
+    open_failures,
+    source_of,
+    stocks_of,
+)
 from worker.errors import UsageError
-from worker.model import Rounding, SourceState
+from worker.model import Missing, Rounding, SourceState
+from worker.pull import rejudge
 from worker.pull.preview import preview
 from worker.pull.report import Turn
 
@@ -30,6 +37,11 @@ def drop(ledger: Ledger, tmp_path: Path, request: pytest.FixtureRequest) -> Drop
     drop.say("A,5", "B,0", "C,2.5")
     drop.pull()
     return drop
+
+
+@pytest.fixture
+def deltas(ledger: Ledger, tmp_path: Path) -> Warehouses:
+    return Warehouses(ledger, tmp_path / "deltas", mode=Kind.DELTA)
 
 
 def previewed(source: Pulled) -> list[Preview]:
@@ -136,6 +148,94 @@ def test_a_warehouse_that_changes_lists_moves_without_a_new_file(
     deltas.pull()
     assert stocks_of(ledger, "A") == {"A": 5}
     assert stocks_of(ledger, "A", stock_list=2) == {"A": 2}
+
+
+def move(houses: Warehouses) -> None:
+    """ANNEX counts for stock list 2 from now on."""
+    houses.plan = replace(houses.plan, stock_lists={"MAIN": 1, "ANNEX": 2})
+    houses.reckon()
+
+
+def lists_of(houses: Warehouses, sku: str) -> list[int | None]:
+    """The stock of a SKU in the stock lists 1 and 2."""
+    return [stocks_of(houses.ledger, sku, stock_list=number).get(sku) for number in (1, 2)]
+
+
+def test_rows_that_are_judged_again_let_no_stock_count_in_two_lists(deltas: Warehouses) -> None:
+    deltas.say("A,MAIN,5,AD", "B,MAIN,x,AD")
+    deltas.one()
+    deltas.say("A,ANNEX,2,AD", "B,MAIN,y,AD")
+    deltas.one()
+    move(deltas)
+    turn = Turn(ledger=deltas.ledger, connector=deltas.connector(), plan=deltas.plan)
+    rejudge(turn, open_failures(deltas.ledger), subject="test")
+    assert lists_of(deltas, "A") == [5, 2]
+    deltas.pull()
+    assert lists_of(deltas, "A") == [5, 2]
+
+
+def test_mended_rows_let_no_stock_count_in_two_lists(deltas: Warehouses) -> None:
+    deltas.say("A,MAIN,5,AD", "B,MAIN,x,AD")
+    deltas.one()
+    deltas.say("A,ANNEX,2,AD")
+    deltas.one()
+    move(deltas)
+    (mended,) = (deltas.path / ".rejected").iterdir()
+    (deltas.path / mended.name).write_text(mended.read_text().replace("B,MAIN,x", "B,MAIN,3"))
+    assert [preview.report.label for preview in previewed(deltas)] == [
+        mended.name,
+        "changed rules",
+    ]
+    assert [report.label for report in deltas.pull()] == ["changed rules", mended.name]
+    assert (lists_of(deltas, "A"), lists_of(deltas, "B")) == ([5, 2], [3, None])
+
+
+def test_mended_rows_wait_for_new_rules_that_are_held(deltas: Warehouses) -> None:
+    deltas.say("A,MAIN,5,AD", "A,ANNEX,2,AD", "B,MAIN,x,AD")
+    deltas.one()
+    move(deltas)
+    deltas.guard(max_change_ratio=0.0, ignore_below=0)
+    (mended,) = (deltas.path / ".rejected").iterdir()
+    (deltas.path / mended.name).write_text(mended.read_text().replace("B,MAIN,x", "B,MAIN,3"))
+    held = deltas.one()
+    assert (held.label, held.status) == ("changed rules", "held")
+    deltas.approve(held.pull_id)
+    assert deltas.one().status == "applied"
+    assert (lists_of(deltas, "A"), lists_of(deltas, "B")) == ([5, 2], [3, None])
+
+
+def test_a_row_that_cannot_be_read_lets_its_warehouse_move_as_it_was(deltas: Warehouses) -> None:
+    deltas.say("A,MAIN,5,AD", "A,ANNEX,2,AD")
+    deltas.one()
+    deltas.say("A,ANNEX,x,AD")
+    deltas.one()
+    move(deltas)
+    deltas.say("A,ANNEX,y,AD", "B,ANNEX,1,AD")
+    deltas.pull()
+    assert lists_of(deltas, "A") == [5, 2]
+    assert {failure.value for failure in open_failures(deltas.ledger)} == {"x", "y"}
+
+
+def test_what_a_snapshot_no_longer_has_does_not_move(ledger: Ledger, tmp_path: Path) -> None:
+    houses = Warehouses(ledger, tmp_path / "drop", absences=1)
+    houses.rule(missing=Missing.ZERO)
+    houses.say("A,MAIN,5,AD", "A,ANNEX,2,AD", "B,ANNEX,3,AD")
+    houses.pull()
+    move(houses)
+    houses.say("A,MAIN,5,AD", "C,ANNEX,1,AD")
+    houses.pull()
+    assert (lists_of(houses, "A"), lists_of(houses, "B")) == ([5, None], [0, None])
+
+
+def test_new_rules_for_what_was_never_read_change_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    empty = Drop(ledger, tmp_path / "empty")
+    empty.pull()
+    empty.reckon(buffer=1)
+    assert (previewed(empty), empty.pull()) == ([], [])
+    assert state(empty) is SourceState.ACTIVE
+    empty.say("Z,5")
+    empty.pull()
+    assert level_of(ledger, "Z").stock == 4
 
 
 def test_a_level_that_new_rules_cannot_make_is_told_without_a_line(

@@ -160,6 +160,12 @@ def test_a_product_that_omnitron_does_not_have_needs_no_zero(gone: Drop) -> None
     assert level_of(gone.ledger, "A").retired
 
 
+def test_a_zero_that_was_parked_is_sent_once_more(gone: Drop) -> None:
+    change(gone.ledger, "A", stock=0, park_reason="rejected", revision=2, sent_revision=1)
+    assert retire_source(gone.ledger, "old", zero=True, actor="ayse").to_send == 2
+    assert level_of(gone.ledger, "A").park_reason is None
+
+
 def test_the_failures_of_a_retired_source_are_over(old: Drop) -> None:
     old.say("A,5", "B,x")
     old.pull()

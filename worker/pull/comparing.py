@@ -145,7 +145,7 @@ class Comparer:
         if not self._scope.watched.by_row:
             return
         for row in map(read_line, page):
-            if row.quantity is not None:
+            if row.quantity is not None and row.place != CARRIED:
                 self.found.good_again.update(self._scope.watched.about(row.sku, row.warehouse))
 
     def _absences(

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from worker.model import ListCounts, PullCounts
+from worker.model import ListCounts, Missing, PullCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -173,6 +173,12 @@ class Scope:
     as_of: int | None = None
     restates: bool = False
     on_broken: Callable[[BrokenKey, list[int]], None] = told_before
+
+    @property
+    def ends_absent(self) -> bool:
+        """Whether what is not stated is gone at once."""
+        keeps = self.plan.rules.missing is Missing.KEEP
+        return self.missing and not keeps and self.plan.absences == 1
 
     def unplaced(self, sku: str) -> bool:
         """Whether an earlier row of a SKU is told of that belongs to no stock list, so far."""

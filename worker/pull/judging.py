@@ -19,9 +19,9 @@ from worker.pull.comparison import BrokenKey
 from worker.pull.reading import KEPT_PER_REASON
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from worker.model import Key
+    from worker.model import Duplicates, Key
     from worker.planning.differences import KeyPlan
     from worker.planning.levels import Level
     from worker.pull.comparison import Comparison, Scope
@@ -174,17 +174,19 @@ class KeyJudge:
         present: set[str] = set()
         broken: list[BrokenKey] = []
         for warehouse, rows in itertools.groupby(stated, key=lambda row: row[2]):
-            group = _fresh(list(rows), known=warehouse in known)
-            good = [Said(*row[3:7]) for row in group if row[3] is not None]
-            if len(good) < len(group) or not group:
-                present.add(warehouse)
-                continue
-            one = resolve(good, duplicates=self._scope.plan.rules.duplicates)
-            if one is None:
-                present.add(warehouse)
-                broken.append(_duplicate(key, group))
-            else:
+            read, carried = _apart(rows)
+            if not read and self._scope.ends_absent:
+                continue  # it is gone from the old list, and was not stated for the new one
+            one = _said(read, self._scope.plan.rules.duplicates)
+            if one is not None:
                 said[warehouse] = one
+                continue
+            if read and all(row[3] is not None for row in read):
+                broken.append(_duplicate(key, read))
+            if carried and warehouse not in known:
+                said[warehouse] = carried[-1]  # what it said before, for the other list
+            else:
+                present.add(warehouse)
         return said, frozenset(present), broken
 
     def _rows(
@@ -239,10 +241,18 @@ class KeyJudge:
         return after
 
 
-def _fresh(group: list[Row], *, known: bool) -> list[Row]:
-    """The rows that were read; what was carried here counts where nothing else is known."""
-    read = [row for row in group if row[7] != CARRIED]
-    return read if read or known else group
+def _apart(rows: Iterable[Row]) -> tuple[list[Row], list[Said]]:
+    """The rows that were read, and what was carried here and can be read."""
+    there = list(rows)
+    carried = [Said(*row[3:7]) for row in there if row[7] == CARRIED and row[3] is not None]
+    return [row for row in there if row[7] != CARRIED], carried
+
+
+def _said(read: list[Row], duplicates: Duplicates) -> Said | None:
+    """What rows of one part state; None: one of them could not be read, or they differ."""
+    if not read or any(row[3] is None for row in read):
+        return None
+    return resolve([Said(*row[3:7]) for row in read], duplicates=duplicates)
 
 
 def _rises(level: Level | None, planned: KeyPlan) -> bool:

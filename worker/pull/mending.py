@@ -69,7 +69,7 @@ def origin(connection: Connection, source: Source, offer: Offer) -> int | None:
 
     Raises SourceUnreadable where that cannot be known for sure.
     """
-    mends = offer.mends if isinstance(offer, MendableOffer) else None
+    mends = mends_of(offer)
     if mends is None:
         return None
     if mends.pull is not None:
@@ -95,6 +95,11 @@ def _confirmed(connection: Connection, source: Source, mends: Mends, *, place: s
             place=place,
         )
     return found.id
+
+
+def mends_of(offer: Offer) -> Mends | None:
+    """Whose rejected rows an offer brings back; None: it is the source's own word."""
+    return offer.mends if isinstance(offer, MendableOffer) else None
 
 
 def outdone(source: Source, as_of: int | None) -> str:

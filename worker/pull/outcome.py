@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from connectors.contract import Kind, MendableOffer, Settlement
+from connectors.contract import Kind, Settlement
 from worker.ledger import failures, pulls, sources
 from worker.model import PullCounts, PullStatus
 from worker.pull.applying import Applier
 from worker.pull.deciding import close_outdated, decide_applying, read_now
 from worker.pull.easing import ease
 from worker.pull.lease import SECONDS
+from worker.pull.mending import mends_of
 from worker.pull.owning import close_foreign
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _report(visit: Visit, read: Read, status: PullStatus, reason: str | None) ->
 
 def _is_whole(offer: Offer) -> bool:
     """Whether all rejected rows of a pull may have come back."""
-    mends = offer.mends if isinstance(offer, MendableOffer) else None
+    mends = mends_of(offer)
     return mends is not None and mends.whole
 
 

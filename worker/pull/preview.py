@@ -15,12 +15,11 @@ from connectors.contract import Reject, Verdict
 from connectors.errors import ConnectorError, SourceUnreadable
 from worker.ledger import sources
 from worker.model import PullCounts, PullStatus, WhileHeld
-from worker.planning.fingerprints import recomputes
 from worker.pull.expiring import live_hold
-from worker.pull.mending import origin, outdone
+from worker.pull.mending import mends_of, origin, outdone
 from worker.pull.report import PullReport
 from worker.pull.reviving import all_awaited
-from worker.pull.stored import StoredParts
+from worker.pull.stored import StoredParts, by_new_rules
 from worker.pull.weighing import Scale
 
 if TYPE_CHECKING:
@@ -90,14 +89,15 @@ def _by_new_rules(
 ) -> list[Preview]:
     """What new rules make of what is known, where nothing that is offered does so."""
     weighed = any(
-        offer.verdict is Verdict.READ and preview.report.status not in _NOT_WEIGHED
+        offer.verdict is Verdict.READ
+        and preview.report.status not in _NOT_WEIGHED
+        and mends_of(offer) is None
         for offer, preview in zip(offers, previews, strict=True)
     )
     if weighed or _held(turn, source) is not None:
         return []
-    if not recomputes(source.fingerprint, turn.plan.fingerprint):
-        return []
-    return [_of(turn, source, StoredParts(stands_at=source.checkpoint))]
+    known = by_new_rules(source, turn.plan)
+    return [] if known is None else [_of(turn, source, known)]
 
 
 def _of(turn: Turn, source: Source, offer: Offer) -> Preview:

@@ -12,16 +12,16 @@ from connectors.errors import (
 )
 from worker.ledger import levels, pulls, sources
 from worker.model import PullStatus
-from worker.planning.fingerprints import recomputes
 from worker.planning.schedule import next_at
 from worker.pull.applying import Applier
 from worker.pull.easing import ease
 from worker.pull.expiring import expire
 from worker.pull.lease import Lease, require_running
+from worker.pull.mending import mends_of
 from worker.pull.report import PullReport
 from worker.pull.reviving import all_awaited
 from worker.pull.room import require_room
-from worker.pull.stored import StoredParts
+from worker.pull.stored import by_new_rules
 from worker.pull.taking import pass_over, take
 from worker.pull.trouble import in_trouble, well
 from worker.pull.visit import Visit
@@ -93,6 +93,7 @@ class _Puller:
 
     def take(self, offers: Sequence[Offer]) -> list[PullReport]:
         self._finish_interrupted()
+        self._by_new_rules()
         if self._visit.source().held_pull_id is not None:
             return []
         reports = [take(self._visit, offer, last=True) for offer in offers]
@@ -125,9 +126,8 @@ class _Puller:
         source = self._visit.source()
         if self._visit.turn.stopped() or source.held_pull_id is not None:
             return []
-        if not recomputes(source.fingerprint, self._visit.plan.fingerprint):
-            return []
-        return [take(self._visit, StoredParts(stands_at=source.checkpoint), last=True)]
+        known = by_new_rules(source, self._visit.plan)
+        return [] if known is None else [take(self._visit, known, last=True)]
 
     def _alarms(self) -> list[PullReport]:
         """Tell what waits and never comes by itself, as the last look found it."""
@@ -165,6 +165,10 @@ class _Puller:
         for number, offer in enumerate(to_read, start=1):
             if self._visit.turn.stopped():
                 return reports
+            if mends_of(offer) is not None:
+                reports += self._by_new_rules()
+                if reports and reports[-1].status == PullStatus.HELD:
+                    return reports
             reports.append(take(self._visit, offer, last=number == len(to_read)))
             if reports[-1].status == PullStatus.HELD:
                 return reports  # what follows rests, and what it outdoes may yet be wanted

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connectors.contract import Checkpoint, Chunk, Kind, Position, Verdict
+from worker.planning.fingerprints import recomputes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from connectors.contract import Connector, Settlement
+    from worker.ledger.sources import Source
+    from worker.model import SourcePlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +23,7 @@ class StoredParts:
     Its position is empty, as nothing was read of the source and nothing is to be tidied up there.
     """
 
-    stands_at: Checkpoint | None
+    stands_at: Checkpoint
     label: str = "changed rules"
     kind: Kind = Kind.DELTA
     verdict: Verdict = Verdict.READ
@@ -37,7 +40,14 @@ class StoredParts:
 
     def checkpoint(self) -> Checkpoint:
         """Where the source stands."""
-        return self.stands_at or {}
+        return self.stands_at
+
+
+def by_new_rules(source: Source, plan: SourcePlan) -> StoredParts | None:
+    """What a source has said so far, if today's rules may make other levels of it."""
+    if source.checkpoint is None or not recomputes(source.fingerprint, plan.fingerprint):
+        return None
+    return StoredParts(stands_at=source.checkpoint)
 
 
 def settle(

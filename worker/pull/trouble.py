@@ -70,7 +70,7 @@ def well(visit: Visit, connection: Connection, *, full: bool) -> None:
     source = visit.named(connection)
     if source.held_pull_id is None:
         values["last_success_at"] = now
-        if source.fingerprint is None:
+        if source.fingerprint is None or source.last_pull_id is None:
             values["fingerprint"] = visit.plan.fingerprint
     if full and visit.plan.full_cron is not None:
         values["next_full_at"] = next_at(

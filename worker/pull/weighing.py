@@ -16,6 +16,7 @@ from worker.planning.guard import Weighed, reasons_to_hold
 from worker.pull.carrying import carried
 from worker.pull.comparing import Comparer
 from worker.pull.comparison import Comparison, Scope, Watched, told_before
+from worker.pull.mending import mends_of
 from worker.pull.reading import Reading, read_offer
 from worker.pull.resembling import Resemblance
 
@@ -113,7 +114,8 @@ class Scale:
 
     def _scope(self, offer: Offer, reading: Reading, stock_lists: Mapping[str, int]) -> Scope:
         snapshot = offer.kind is Kind.SNAPSHOT
-        new_rules = self.source.fingerprint not in {None, self.plan.fingerprint}
+        changed = self.source.fingerprint not in {None, self.plan.fingerprint}
+        new_rules = changed and mends_of(offer) is None  # these are as old as their pull
         with self.ledger.read() as connection:
             recompute = new_rules or self._revives(connection)
             owners = frozenset(other.id for other in sources.every(connection))
