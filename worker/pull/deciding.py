@@ -67,8 +67,9 @@ def decide_applying(  # noqa: PLR0913 - what is decided, all by name
         **values,
     )
     if as_of is not None and fingerprint is not None:
-        before = {source.id: source.fingerprint for source in sources.every(connection)}
-        fingerprint = recomputed(before[source_id], fingerprint)  # nothing was read by new rules
+        before = {source.id: source.fingerprint for source in sources.every(connection)}[source_id]
+        # nothing was read by new rules, and rows that come back put them to no other level
+        fingerprint = recomputed(before, fingerprint) if as_of == pull_id else before
     sources.change(
         connection,
         source_id,

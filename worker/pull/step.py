@@ -163,14 +163,12 @@ class _Puller:
         to_read = [offer for offer in listing.offers if offer.verdict is Verdict.READ]
         reports: list[PullReport] = []
         for number, offer in enumerate(to_read, start=1):
-            if self._visit.turn.stopped():
-                return reports
             if mends_of(offer) is not None:
                 reports += self._by_new_rules()
-                if reports and reports[-1].status == PullStatus.HELD:
-                    return reports
+            if self._visit.turn.stopped() or _ends_held(reports):
+                return reports
             reports.append(take(self._visit, offer, last=number == len(to_read)))
-            if reports[-1].status == PullStatus.HELD:
+            if _ends_held(reports):
                 return reports  # what follows rests, and what it outdoes may yet be wanted
             if reports[-1].status == PullStatus.FAILED and offer.kind is Kind.SNAPSHOT:
                 return reports  # look again before anything newer: older files count once more
@@ -218,3 +216,7 @@ class _Puller:
             return False
         with self._visit.ledger.read() as connection:
             return self._visit.ledger.now(connection) >= source.next_full_at
+
+
+def _ends_held(reports: Sequence[PullReport]) -> bool:
+    return bool(reports) and reports[-1].status == PullStatus.HELD
