@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,9 +156,28 @@ def test_p9_rows_that_are_judged_again_by_a_killed_command_are_applied_once(
         free_the_source(place)
     assert killed > 1
     place.run("failures", "replay", "--all")
-    place.run("sync")
+    place.run("deliver")
     assert {sku: posted(sandbox, sku) for sku in "ABC"} == {"A": [1], "B": [1], "C": [2]}
     assert place.json("failures") == []
+
+
+@pytest.mark.thorough
+def test_p9_a_replay_finishes_the_rows_that_a_killed_one_had_decided(
+    place: Workplace, sandbox: RunningSandbox
+) -> None:
+    place.drop("a.csv", A=1, B='"1,0"', C='"2,0"')
+    place.run("sync", code=1)
+    decimal_comma(place)
+    for killed in count(1):
+        assert ended(start(place, "failures", "replay", "--all", fault=f"any:{killed}")).code < 0
+        free_the_source(place)
+        if place.json("pulls")[0]["status"] == "applying":
+            break
+    assert place.json("failures") == []
+    place.run("failures", "replay", "--all")
+    assert place.json("pulls")[0]["status"] == "applied"
+    place.run("deliver")
+    assert {sku: posted(sandbox, sku) for sku in "ABC"} == {"A": [1], "B": [1], "C": [2]}
 
 
 NASTY = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\tx", "\rx", 'a"b', "a,b\nc", "n\0ul", " =1"]

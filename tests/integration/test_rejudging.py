@@ -12,10 +12,10 @@ from connectors.csv_drop import CsvColumns
 from connectors.csv_drop.options import CsvFormat
 from tests.integration.pulling import Drop, Erp, Pulled, Warehouses
 from tests.integration.scenes import level_of, open_failures, source_of, stocks_of
-from worker.ledger import events, failures
+from worker.ledger import events, failures, parts
 from worker.model import Duplicates, FirstPull, Negative, Rounding, SkuRule
 from worker.operating import accept_source, pause_source
-from worker.pull import Turn, rejudge
+from worker.pull import Turn, finish, rejudge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +70,24 @@ def test_what_is_over_is_not_judged_twice(houses: Warehouses) -> None:
     before = level_of(houses.ledger, "B", stock_list=2), len(houses.history())
     assert again(houses, *ids) == ["waiting"]
     assert (level_of(houses.ledger, "B", stock_list=2), len(houses.history())) == before
+
+
+def test_rows_that_were_decided_and_not_applied_are_finished_without_reading_anything(
+    houses: Warehouses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_list(houses)
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "save", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            again(houses)
+    assert open_failures(houses.ledger) == []
+    houses.say("A,MAIN,9,AD")
+    turn = Turn(ledger=houses.ledger, connector=houses.connector(), plan=houses.plan, actor="ayse")
+    assert [report.status for report in finish(turn)] == ["applied"]
+    assert finish(turn) == []
+    level = level_of(houses.ledger, "B", stock_list=2)
+    assert (level.stock, level.withheld_until) == (2, 0.0)
+    assert level_of(houses.ledger, "A").stock == 1
 
 
 def test_a_row_that_a_later_pull_has_stated_has_moved_on(houses: Warehouses) -> None:

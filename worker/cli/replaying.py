@@ -62,6 +62,8 @@ def replay(
     session: Session = context.obj
     choice = Choice(ids=ids or (), reason=reason, source=source)
     _require_choice(choice, every=every)
+    if not dry_run:
+        _finish_interrupted(session)
     chosen = _chosen(session, choice)
     count = len(chosen.keys) + len(chosen.rows)
     many = count > ASK_FROM and not dry_run
@@ -102,6 +104,21 @@ def carry_out(
     session.show(document, lambda: _tell(session, answers, counts, chosen, judged, dry_run=dry_run))
     left = any(row.answer in {None, "rejected"} for row in judged)
     return ExitCode.ATTENTION if left else ExitCode.OK
+
+
+def _finish_interrupted(session: Session) -> None:
+    """Apply the rows that a replay which died had decided: their failures are closed already."""
+    from worker.bootstrap import actor
+    from worker.pull import finish
+    from worker.pull.lease import SourceBusy, SourcePaused
+
+    for name in session.service.sources:
+        try:
+            reports = finish(session.service.turn(name, actor=actor()))
+        except (SourceBusy, SourcePaused):
+            continue  # who reads it now finishes it, or its first pull after the pause
+        for report in reports:
+            session.remark(f"pull {report.pull_id} of {name}, interrupted before, is applied now")
 
 
 def _judged(session: Session, rows: Sequence[Failure], *, dry_run: bool) -> list[Rejudged]:

@@ -4,7 +4,7 @@ from worker.pull.holding import approve, discard, still_held
 from worker.pull.patient import read_soon
 from worker.pull.rejudging import Rejudged, rejudge
 from worker.pull.report import PullReport, Turn
-from worker.pull.step import pull_source
+from worker.pull.step import finish, pull_source
 
 __all__ = [
     "PullReport",
@@ -12,6 +12,7 @@ __all__ = [
     "Turn",
     "approve",
     "discard",
+    "finish",
     "pull_source",
     "read_soon",
     "rejudge",

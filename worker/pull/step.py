@@ -57,6 +57,18 @@ def pull_offers(turn: Turn, offers: Sequence[Offer]) -> list[PullReport]:
     return _in_turn(turn, lambda puller: puller.take(offers))
 
 
+def finish(turn: Turn) -> list[PullReport]:
+    """Apply what a process that died had decided for this source; reads nothing.
+
+    Raises as `pull_source`.
+    """
+    with turn.ledger.read() as connection:
+        source = sources.named(connection, turn.plan.name)
+        if source is None or not pulls.in_status(connection, source.id, PullStatus.APPLYING):
+            return []
+    return _in_turn(turn, lambda puller: puller.finish())
+
+
 def _in_turn(turn: Turn, work: Callable[[_Puller], list[PullReport]]) -> list[PullReport]:
     lease = Lease(turn.ledger, turn.plan.name)
     lease.take()
@@ -89,6 +101,11 @@ class _Puller:
         except ConnectorError as error:
             reports.append(in_trouble(self._visit, error))
         self._visit.lease.write(self._end_turn)
+        return reports
+
+    def finish(self) -> list[PullReport]:
+        reports = self._finish_interrupted()
+        self._visit.lease.write(lambda connection: levels.let_go(connection, self._visit.source_id))
         return reports
 
     def take(self, offers: Sequence[Offer]) -> list[PullReport]:
