@@ -13,6 +13,7 @@ import structlog
 from worker.errors import UsageError
 from worker.ledger import levels, migrating, sources, target
 from worker.model import PullStatus
+from worker.planning.schedule import is_due
 from worker.pull import pull_source
 from worker.pull.lease import LeaseLost, SourceBusy, SourcePaused
 from worker.sync import require_target
@@ -79,8 +80,11 @@ class Chores:
         now = self.service.ledger.now(connection)
         if source.paused(now):
             return False
-        full = self.service.source(source.name).full_cron is not None and source.next_full_at <= now
-        return full or source.next_at <= now
+        plan = self.service.source(source.name)
+        full = plan.full_cron is not None and source.next_full_at <= now
+        return full or is_due(
+            source.next_at, cron=plan.cron, every=plan.every, timezone=plan.timezone, now=now
+        )
 
     def _go_on(self, _label: str, _rows: int) -> None:
         if self.service.stopped():

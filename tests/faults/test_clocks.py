@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.integration.delivering import sent
+from tests.integration.scenes import say
 from worker.ledger import target
 
 if TYPE_CHECKING:
+    from tests.integration.delivering import Desk
     from tests.integration.ledgers import HandClock
     from worker.ledger import Ledger
+    from worker.sandbox import RunningSandbox
 
 
 def beat(ledger: Ledger) -> float | None:
@@ -36,3 +40,15 @@ def test_p16_a_heartbeat_is_written_now_and_then_only(ledger: Ledger, clock: Han
     assert beat(ledger) == first
     clock.forward(2)
     assert beat(ledger) == clock.now
+
+
+def test_p16_a_wait_from_before_the_clock_was_put_back_stops_nobody(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    say(desk.ledger, {"A": 5})
+    sandbox.order("status", status=429, headers={"Retry-After": "60"}, count=1)
+    desk.deliver()
+    assert sent(sandbox, "A") == []
+    desk.clock.forward(-86_400)
+    desk.deliver()
+    assert sent(sandbox, "A") == [5]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.planning.schedule import next_at
+from worker.planning.schedule import is_due, next_at
 
 BERLIN = "Europe/Berlin"
 ISTANBUL = "Europe/Istanbul"
@@ -101,3 +101,19 @@ def test_without_a_schedule_it_is_every_minute() -> None:
 )
 def test_the_next_turn_is_always_ahead(now: int, cron: str, zone: str) -> None:
     assert next_at(cron=cron, every=None, timezone=zone, now=float(now)) > now
+
+
+@pytest.mark.parametrize(("cron", "every"), [("*/10 * * * *", None), (None, 600.0)])
+def test_a_turn_begins_at_its_moment_and_not_before(cron: str | None, every: float | None) -> None:
+    now = 1_800_000_100.0
+    moment = next_at(cron=cron, every=every, timezone=BERLIN, now=now)
+    for at, due in ((now, False), (moment - 1, False), (moment, True)):
+        assert is_due(moment, cron=cron, every=every, timezone=BERLIN, now=at) is due
+
+
+@pytest.mark.parametrize(("cron", "every"), [("*/10 * * * *", None), (None, 600.0)])
+def test_a_turn_that_was_set_before_the_clock_was_put_back_is_over(
+    cron: str | None, every: float | None
+) -> None:
+    moment = next_at(cron=cron, every=every, timezone=BERLIN, now=1_800_000_100.0)
+    assert is_due(moment, cron=cron, every=every, timezone=BERLIN, now=1_800_000_100.0 - 86_400)
