@@ -145,17 +145,20 @@ class Place:
     def die(self, number: int, *orders: str) -> bool:
         """Repeat a command of the script from its photo, to be killed as ordered; False: it lived.
 
-        orders: one after the other, the later ones while it recovers from those before. Then it is
-        run to its end and the service until it is quiet, and the oracle judges.
+        orders: one after the other, the later ones while it recovers from those before, which need
+        not lead past them. Then it is run to its end and the service until it is quiet, and the
+        oracle judges.
         """
         photo = self.photos[number]
         self.put_back(number)
-        for order in orders:
+        for n, order in enumerate(orders):
             code = self.once(*photo.command, order=order)
-            if code != KILLED:
-                assert code in {0, 1, 2, 3}, (photo.command, code, self.log.read_text()[-3000:])
+            if code == KILLED:
+                self.died()
+                continue
+            assert code in {0, 1, 2, 3}, (photo.command, code, self.log.read_text()[-3000:])
+            if n == 0:
                 return False
-            self.died()
         code = self.once(*photo.command)
         assert code in {0, 1, 2, 3}, (photo.command, orders, code, self.log.read_text())
         self.judge(orders)
