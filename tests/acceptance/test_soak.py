@@ -12,8 +12,8 @@ from tests.soak.soaking import Plan, soak
 @pytest.mark.parametrize(
     ("database", "seconds"),
     [
-        ("sqlite", 25),
-        pytest.param("postgresql", 25, marks=pytest.mark.thorough),
+        ("sqlite", 12),
+        pytest.param("postgresql", 12, marks=pytest.mark.thorough),
         pytest.param("sqlite", 240, marks=pytest.mark.thorough),
         pytest.param("postgresql", 240, marks=pytest.mark.thorough),
     ],
