@@ -1,7 +1,7 @@
 """Lets pytest explain the suite's failed asserts; it rewrites only test modules by itself.
 
-Reading a large source is slow under a memory tracer: every connector does it in `make test`, each of
-its variants in `make test-all`.
+Reading a large source is slow under a memory tracer: every connector does it in `make test`, its
+variants do in `make test-all`.
 """
 
 from __future__ import annotations
