@@ -117,7 +117,9 @@ def test_p12_sigterm_to_all_at_once_leaves_nothing_claimed(on: Stage) -> None:
 
 
 def test_p13_restarts_again_and_again_under_load_lose_and_repeat_nothing(on: Stage) -> None:
-    with ExitStack() as stack, on.run("beat"), on.run("worker", "--queue", "pull"):
+    with ExitStack() as stack, on.run("beat"):
+        for queue in ("pull", "confirm"):
+            stack.enter_context(on.run("worker", "--queue", queue))
         old: Running | None = None
         for turn in range(4):
             for number in range(3):
