@@ -12,8 +12,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCKED := requirements/dev.txt
-# one pytest process a core; ARGS="-k guard -x" passes on what else pytest should know
-WORKERS ?= auto
+# a pytest process a core and one more, for many tests wait; ARGS="-k guard -x" passes on what else
+# pytest should know
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 ARGS ?=
 # what `make test` leaves to `make test-all`
 CHOSEN = -m "not thorough"
