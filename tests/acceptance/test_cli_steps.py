@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.acceptance.operating import Workplace
+from tests.processes import until
 from worker.sandbox import RunningSandbox
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def test_a_signal_ends_a_sync_in_order_and_it_says_so_in_a_line(
         stderr=subprocess.PIPE,
         text=True,
     )
-    _wait_for_a_post(sandbox)
+    until(lambda: any("product_stock" in str(row) for row in sandbox.stats()["requests"]))
     program.send_signal(number)
     _, err = program.communicate(timeout=30)
     assert program.returncode == 128 + number, err
@@ -170,10 +170,3 @@ main(["status"])
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "")
-
-
-def _wait_for_a_post(sandbox: RunningSandbox) -> None:
-    deadline = time.monotonic() + 30
-    while not any("product_stock" in str(row) for row in sandbox.stats()["requests"]):
-        assert time.monotonic() < deadline, sandbox.stats()
-        time.sleep(0.05)

@@ -7,15 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tests.processes import until
 from worker.demo.catalogue import MISSING_PRODUCT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CLONE = Path(__file__).parents[2]
 VAR = CLONE / "var"
@@ -56,13 +52,6 @@ def _folders() -> set[Path]:
     return set(VAR.glob("demo-*")) if VAR.is_dir() else set()
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
 def test_the_demo_tells_its_whole_story_and_leaves_nothing_behind() -> None:
     mark, before = uuid.uuid4().hex, _folders()
     demo = _start("--seconds", "4", "--products", "150", "--json", mark=mark)
@@ -89,7 +78,10 @@ def test_the_demo_tells_its_whole_story_and_leaves_nothing_behind() -> None:
 def test_a_demo_that_is_interrupted_ends_in_order_and_leaves_nothing_behind() -> None:
     mark, before = uuid.uuid4().hex, _folders()
     demo = _start("--products", "100", mark=mark)
-    _until(lambda: any(line.rstrip().endswith("worker.cli run") for line in _marked(mark)))
+    until(
+        lambda: any(line.rstrip().endswith("worker.cli run") for line in _marked(mark)),
+        seconds=DEADLINE_SECONDS,
+    )
     demo.send_signal(signal.SIGINT)
     out, err = demo.communicate(timeout=DEADLINE_SECONDS)
     assert demo.returncode == 130, out + err

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from worker.planning.levels import Level
 
 _REMEDIES = {
-    "unknown_product": "create the product in Omnitron, then: stocksync failures replay",
     "forbidden": "give our user the right to write to this stock list, then replay",
     "no_proof": "look at the product in Omnitron; it answers without saying what it has",
     "internal": "report this as a defect, with the log of this time",
