@@ -27,7 +27,7 @@ from config.secret import mask_url
 from config.settings import CsvSource, reads_warehouses
 from connectors import fault
 from worker.errors import UsageError
-from worker.ledger import Ledger, channels, migrating, sources, target
+from worker.ledger import Ledger, channels, migrating, sources, target, waits
 from worker.ledger.clock import SqliteClock
 from worker.planning import limiter
 
@@ -133,6 +133,7 @@ class Service:
         target.read(connection, lock=True)  # in turn: of two that start at once, one would fail
         if self.ledger.sqlite:
             SqliteClock().anchor(connection)  # once per boot, so that all processes read one clock
+        waits.keep_pace(connection, self.ledger.now)
         sources.register(connection, self.sources, now=self.ledger.now(connection))
         channels.register(connection, [channel.id for channel in self.channels])
 

@@ -89,9 +89,8 @@ class Watcher:
         self, connection: Connection, channel: ChannelPlan, token: str, *, force: bool
     ) -> bool:
         now = self.ledger.now(connection)
-        due = channels.numbered(connection, channel.id).next_at
-        if not force and now < due <= now + max(channel.poll, _LEASE):
-            return False  # (what is further ahead was set before the ledger's clock was put back)
+        if not force and now < channels.numbered(connection, channel.id).next_at:
+            return False
         return channels.lease(connection, channel.id, token=token, now=now, seconds=_LEASE)
 
     async def _look(self, channel: ChannelPlan) -> Confirmed:

@@ -8,7 +8,7 @@ import structlog
 
 from connectors.errors import ConnectorError
 from worker import pauses, staleness, zeroing
-from worker.ledger import lists, retention, sources, target
+from worker.ledger import lists, retention, sources, target, waits
 from worker.ledger.clock import boottime
 from worker.planning import limiter
 from worker.sync import prepare
@@ -31,11 +31,11 @@ class Upkeep:
 
     def run(self) -> None:
         """Do what is due. Raises OmnitronUnreachable, WrongTarget and LedgerUnreachable."""
-        pauses.end_over(self._service.ledger)
-        staleness.watch(self._service.ledger, self._service.sources)
-        zeroing.zero_unread(
-            self._service.ledger, self._service.sources, stopped=self._service.stopped
-        )
+        ledger = self._service.ledger
+        ledger.write(lambda connection: waits.keep_pace(connection, ledger.now))
+        pauses.end_over(ledger)
+        staleness.watch(ledger, self._service.sources)
+        zeroing.zero_unread(ledger, self._service.sources, stopped=self._service.stopped)
         if self._sweep_is_due():
             self.sweep()
         if self._lists_are_due():

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+from alembic import command
+from alembic.config import Config
 
 from tests.databases import fresh_database
 from worker.ledger import Ledger, migrating
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from sqlalchemy import Connection
 
     from tests.databases import Server
 
+MIGRATIONS = Path(migrating.__file__).parent / "migrations"
 NOW = 1_800_000_000.0
 
 
@@ -36,6 +40,22 @@ def migrated(url: str) -> str:
     migrating.migrate(ledger)
     ledger.close()
     return url
+
+
+def created_at(ledger: Ledger, revision: str) -> None:
+    """Make the ledger's tables as they were at a revision, without a row."""
+
+    def work(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option(
+            "script_location", str(Path(migrating.__file__).parent / "migrations")
+        )
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+    if ledger.path is not None:
+        ledger.path.parent.mkdir(parents=True, exist_ok=True)
+    ledger.write(work)
 
 
 def migrated_sqlite(folder: Path) -> Path:

@@ -12,8 +12,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from tests.databases import fresh_database
+from tests.integration.ledgers import MIGRATIONS, created_at
 from worker.errors import ExitCode, LedgerNotReady, UsageError
-from worker.ledger import Ledger, migrating, schema
+from worker.ledger import Ledger, migrating, schema, target
 from worker.ledger.database import network_filesystem
 
 if TYPE_CHECKING:
@@ -44,19 +45,34 @@ def at_revision(ledger: Ledger, revision: str) -> None:
     ledger.write(work)
 
 
-def test_models_and_migrations_agree(ledger: Ledger) -> None:
-    def differences(connection: Connection) -> list[object]:
-        options = {"compare_type": True, "compare_server_default": not ledger.sqlite}
-        context = MigrationContext.configure(connection, opts=options)
-        return list(compare_metadata(context, schema.metadata))
+def at_first_day(ledger: Ledger) -> None:
+    """A ledger as the first version made it, that has sent to an Omnitron."""
+    created_at(ledger, "0001")
+    ledger.write(_use)
 
+
+def _use(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO target (id, state, rate) VALUES (1, 'up', 0)"))
+    target.bind(connection, "https://acme.example")
+
+
+def compare(connection: Connection) -> list[object]:
+    """How the tables differ from what the program takes them for."""
+    options = {
+        "compare_type": True,
+        "compare_server_default": connection.dialect.name != "sqlite",
+    }
+    context = MigrationContext.configure(connection, opts=options)
+    return list(compare_metadata(context, schema.metadata))
+
+
+def test_models_and_migrations_agree(ledger: Ledger) -> None:
     with ledger.read() as connection:
-        assert differences(connection) == []
+        assert compare(connection) == []
 
 
 def test_the_wanted_revision_is_the_head_of_the_migrations() -> None:
-    folder = Path(migrating.__file__).parent / "migrations"
-    assert ScriptDirectory(str(folder)).get_current_head() == migrating.wanted()
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == migrating.wanted()
 
 
 def test_partial_indexes_keep_their_condition(ledger: Ledger) -> None:
@@ -107,6 +123,33 @@ def test_looking_for_a_ledger_creates_none(tmp_path: Path) -> None:
 def test_migrating_creates_the_folder_and_a_ledger_that_is_ready(missing: Ledger) -> None:
     assert migrating.migrate(missing) == (None, migrating.wanted())
     migrating.require(missing)
+
+
+def test_an_older_ledger_is_refused_until_it_is_upgraded_and_keeps_what_it_knows(
+    missing: Ledger,
+) -> None:
+    at_first_day(missing)
+    with pytest.raises(LedgerNotReady, match="older than this program"):
+        migrating.require(missing)
+    assert migrating.migrate(missing) == ("0001", migrating.wanted())
+    migrating.require(missing)
+    with missing.read() as connection:
+        assert target.base_url(connection) == "https://acme.example"
+        assert compare(connection) == []
+
+
+def test_a_program_of_the_first_day_can_write_a_ledger_that_was_upgraded_beneath_it(
+    missing: Ledger,
+) -> None:
+    at_first_day(missing)
+    with missing.read() as connection:
+        known = [column["name"] for column in inspect(connection).get_columns("target")]
+    migrating.migrate(missing)
+    names = ", ".join(known)
+    values = ", ".join("2" if name == "id" else name for name in known)
+    copied = text(f"INSERT INTO target ({names}) SELECT {values} FROM target")
+
+    missing.write(lambda connection: connection.execute(copied))
 
 
 def test_migrating_twice_changes_nothing(ledger: Ledger) -> None:

@@ -195,6 +195,10 @@ def test_without_the_time_of_our_post_a_settled_key_is_healed() -> None:
     assert heals(POSTED - 60, now=510.0, posted_at=None)
 
 
+def test_what_was_sent_before_the_clock_was_put_back_has_settled_long_ago() -> None:
+    assert heals(POSTED - 60, now=520.0, sent_at=4_000.0)
+
+
 # --- all histories --------------------------------------------------------------------------
 
 _MOMENTS = st.one_of(st.none(), st.integers(9_900, 10_100).map(float))

@@ -326,22 +326,3 @@ def test_a_lowered_rate_says_why_and_how_it_comes_back() -> None:
     assert why is not None
     assert f"lowered from {PLAN.rate:g}" in why
     assert limiter.why_slower(UP._replace(rate=PLAN.rate), plan=PLAN) is None
-
-
-@pytest.mark.parametrize("back", [86_400.0, 7_200.0])
-@pytest.mark.parametrize("state", [throttled(retry_after=60.0), down(), throttled(down())])
-def test_a_clock_that_was_put_back_stops_nobody_until_it_has_caught_up(
-    state: Target, back: float
-) -> None:
-    after = limiter.recovered(state, plan=PLAN, now=NOW - back)
-    assert limiter.closed_for(after, now=NOW - back) == 0.0
-    assert limiter.reserved(after, count=1, now=NOW - back)[1] == NOW - back
-    later = NOW - back + limiter.RECOVER_EVERY
-    assert limiter.recovered(after, plan=PLAN, now=later).rate >= min(RATE, state.rate * 1.05)
-
-
-def test_what_a_wait_can_be_is_kept_and_a_pause_of_a_person_always() -> None:
-    asked = throttled(retry_after=60.0)
-    assert limiter.recovered(asked, plan=PLAN, now=NOW).paused_until == asked.paused_until
-    long = limiter.paused(UP, reason="closed", until=NOW + 30 * 86_400, now=NOW)
-    assert limiter.recovered(long, plan=PLAN, now=NOW).paused_until == NOW + 30 * 86_400

@@ -12,7 +12,7 @@ from worker.deliver.claiming import Claim, Rest
 from worker.deliver.recording import Recording
 from worker.deliver.sending import Sending
 from worker.deliver.slip import Answered, Slip, lease_of
-from worker.ledger import batches, target
+from worker.ledger import batches, target, waits
 from worker.ledger.clock import boottime
 from worker.model import Delivered
 from worker.planning.delivery import EPIDEMIC, LOGIN_WAIT, Streak, Watch, streak_of
@@ -95,7 +95,11 @@ class Courier:
     def claim(self) -> Slip | Rest:
         """Claim the next batch, or say how long there is nothing to do, and why."""
         claim = Claim(plan=self.plan, token=uuid.uuid4().hex, before=boottime())
-        return self.ledger.write(lambda tx: claim.make(tx, now=self.ledger.now(tx)))
+        return self.ledger.write(lambda tx: self._claim(tx, claim))
+
+    def _claim(self, connection: Connection, claim: Claim) -> Slip | Rest:
+        waits.follow(connection, self.ledger.now)
+        return claim.make(connection, now=self.ledger.now(connection))
 
     async def deliver(self, slip: Slip, watch: Watch) -> Delivered:
         """Send a batch and record what came of it."""

@@ -87,8 +87,7 @@ def migrate(ledger: Ledger) -> tuple[str | None, str]:
     before = found(ledger)
     if before is not None and before != wanted():
         _refuse_newer(ledger)
-    ledger.write(_upgrade)
-    ledger.write(_first_rows)
+    ledger.write(_to_head)
     return before, wanted()
 
 
@@ -116,6 +115,12 @@ def _prepare_folder(path: Path) -> None:
             remedy="create it, writable for the user that stocksync runs as",
             place="database_url",
         ) from error
+
+
+def _to_head(connection: Connection) -> None:
+    """All at once: a ledger of this version without its first rows would seem ready."""
+    _upgrade(connection)
+    _first_rows(connection)
 
 
 def _upgrade(connection: Connection) -> None:

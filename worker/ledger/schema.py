@@ -349,6 +349,7 @@ target = Table(
     _moment("heartbeat_at"),
     _word("clock_id"),  # boot id that `clock_offset` belongs to (SQLite)
     Column("clock_offset", Double()),
+    _moment("seen_at", nullable=False),  # the latest time that was noted
 )
 
 channel = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -121,9 +122,10 @@ def must_heal(  # noqa: PLR0913 - moments and spans, all by name
     It is one where it was written after our POST and our key has settled; lag is given half of
     `confirm_within`, for propagation may well take longer than a key rests.
     """
-    if now < sent_at + settle:
+    age = now - sent_at if sent_at <= now else math.inf  # else the clock was put back since
+    if age < settle:
         return False
     written_after = (
         posted_at is None or record.modified is None or record.modified >= posted_at - CLOCK_SLACK
     )
-    return written_after or now >= sent_at + LAG_SHARE * confirm_within
+    return written_after or age >= LAG_SHARE * confirm_within

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from worker.model import TargetPlan, TargetState
-from worker.planning.answers import LONGEST_WAIT
 
 CUT_EVERY = 1.0
 """A 429 halves the rate at most once in this many seconds."""
@@ -44,7 +43,7 @@ def recovered(target: Target, *, plan: TargetPlan, now: float) -> Target:
 
     The rate is never above the configured one.
     """
-    target = _within_reach(as_of(target, now=now), plan=plan, now=now)
+    target = as_of(target, now=now)
     if not 0 < target.rate <= plan.rate:
         return target._replace(rate=plan.rate, rate_changed_at=now)
     steps = int((now - target.rate_changed_at) / RECOVER_EVERY)
@@ -53,20 +52,6 @@ def recovered(target: Target, *, plan: TargetPlan, now: float) -> Target:
     rate = min(plan.rate, target.rate + steps * RECOVER_SHARE * plan.rate)
     return target._replace(
         rate=rate, rate_changed_at=target.rate_changed_at + steps * RECOVER_EVERY
-    )
-
-
-def _within_reach(target: Target, *, plan: TargetPlan, now: float) -> Target:
-    """Without waits that end later than any can: the ledger's clock was put back since.
-
-    A person's pause may be as long as it likes.
-    """
-    latest = now + LONGEST_WAIT + 10 * plan.timeout
-    ends = target.paused_until if target.state != TargetState.PAUSED else 0.0
-    return target._replace(
-        paused_until=0.0 if ends > latest else target.paused_until,
-        next_free=0.0 if target.next_free > latest else target.next_free,
-        rate_changed_at=min(target.rate_changed_at, now),
     )
 
 

@@ -1,7 +1,7 @@
 """${message}.
 
 Runs before the new program starts and while the old one may still run: only add here what the old
-program can live with (new tables, new nullable columns, new indexes).
+program can live with (new tables, new columns that are nullable or have a default, new indexes).
 """
 
 from __future__ import annotations
