@@ -62,11 +62,22 @@ def program(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code."""
+    stand_in_for_closed_streams()
     given = hoisted(list(sys.argv[1:] if arguments is None else arguments))
     session = Session(as_json="--json" in given[:3])
     code = _run(given, session)
     session.close()
     sys.exit(code)
+
+
+def stand_in_for_closed_streams() -> None:
+    """Open the null device for standard streams that were closed before the program started.
+
+    Else the next file that is opened, such as the ledger, would get what is written there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for the life of the process
 
 
 def hoisted(arguments: list[str]) -> list[str]:

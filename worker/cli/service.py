@@ -59,10 +59,19 @@ def worker(
 
 
 def _served(context: typer.Context, *, checked: bool = False) -> Session:
-    """The session of a service: its log is where warnings are looked for."""
+    """The session of a service: its log is where warnings are looked for, and it blocks nobody."""
+    from config.sink import unblocking
+
     session: Session = context.obj
+    sys.stderr = unblocking(sys.stderr, told=_lines_lost)
     session.warned = "nobody" if checked else "log"
     return session
+
+
+def _lines_lost(lines: int) -> None:
+    import structlog
+
+    structlog.get_logger(__name__).warning("log_lines_lost", lines=lines)
 
 
 def _work(session: Session, queue: str, concurrency: int | None, *, checked: bool) -> ExitCode:
