@@ -135,6 +135,7 @@ def done_by(event: Event, *, when: When) -> str:
     said = [f"to {detail['stock']}"] if "stock" in detail else []
     said += [f"until {when(detail['until'])}"] if "until" in detail else []
     said += [detail["why"]] if detail.get("why") else []
+    said += ["all numbers with --json"] if "failures" in detail else []
     return f"{event.actor}: {event.action} {event.subject}{' ' if said else ''}{', '.join(said)}"
 
 

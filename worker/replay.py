@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from worker.ledger import Ledger
+    from worker.ledger.events import Subject
     from worker.ledger.failures import Failure
     from worker.planning.levels import Level
 
@@ -96,7 +97,7 @@ def replay(  # noqa: PLR0913 - what to replay, who, and how, all by name
     keys: Iterable[Key],
     *,
     actor: str,
-    subject: str,
+    subject: str | Subject,
     stock_lists: Iterable[int] = (),
     revisions: dict[Key, int] | None = None,
     dry_run: bool = False,
@@ -179,7 +180,11 @@ def _ranked(level: Level, rank: Rank | None) -> Level:
 
 
 def _note(
-    connection: Connection, actor: str, subject: str, answers: Sequence[Replayed], now: float
+    connection: Connection,
+    actor: str,
+    subject: str | Subject,
+    answers: Sequence[Replayed],
+    now: float,
 ) -> None:
     counts = {a.value: sum(r.answer is a for r in answers) for a in ReplayAnswer}
     events.record(connection, actor=actor, action="replay", subject=subject, now=now, **counts)

@@ -43,6 +43,19 @@ def test_a_replay_of_many_is_on_record_at_each_of_them(
     assert "ayse: replay" in place.run("explain", "B").out
 
 
+def test_a_replay_of_more_numbers_than_a_line_holds_is_on_record_at_the_last_of_them_too(
+    place: Workplace,
+) -> None:
+    place.drop("a.csv", A=1, **{f"R{number}": "x" for number in range(210)})
+    place.run("pull", "drop", code=1)
+    last, *others = [failure["id"] for failure in place.json("failures")]
+    place.run("failures", "replay", "--yes", *map(str, [*others, last]), code=1)
+    (event,) = place.json("failures", "show", str(last))["events"]
+    assert (event["actor"], event["action"]) == ("ayse", "replay rows")
+    assert sorted(event["detail"]["failures"]) == sorted([*others, last])
+    assert "and 205 more" in event["subject"]
+
+
 def test_a_replay_by_reason_is_on_record_at_what_has_this_reason_alone(
     place: Workplace, sandbox: RunningSandbox
 ) -> None:

@@ -17,6 +17,7 @@ from worker.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from worker.ledger.events import Subject
     from worker.ledger.failures import Failure
     from worker.model import Key
     from worker.pull import Rejudged
@@ -78,7 +79,7 @@ def carry_out(
     session: Session,
     chosen: Chosen,
     *,
-    subject: str,
+    subject: str | Subject,
     revisions: dict[Key, int] | None = None,
     dry_run: bool = False,
 ) -> ExitCode:

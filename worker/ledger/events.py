@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence  # noqa: TC003 - a field of a named tuple
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import insert, select
@@ -10,8 +11,6 @@ from sqlalchemy import insert, select
 from worker.ledger import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import ColumnElement, Connection
 
     from worker.ledger.failures import Failure
@@ -20,6 +19,14 @@ _table = schema.event
 _MANY = "failures "
 _ALL = "all"
 _NAMED = 200  # numbers in one subject, which is indexed
+_FIRST = 5  # of more than that
+
+
+class Subject(NamedTuple):
+    """What something was done to. failures: their numbers, where the text cannot name them all."""
+
+    text: str
+    failures: Sequence[int] = ()
 
 
 class Event(NamedTuple):
@@ -34,10 +41,19 @@ class Event(NamedTuple):
 
 
 def record(
-    connection: Connection, *, actor: str, action: str, subject: str, now: float, **detail: object
+    connection: Connection,
+    *,
+    actor: str,
+    action: str,
+    subject: str | Subject,
+    now: float,
+    **detail: object,
 ) -> None:
     """Write down a person's action, in the transaction that carries it out."""
-    values = {"at": now, "actor": actor, "action": action, "subject": subject}
+    named = Subject(subject) if isinstance(subject, str) else subject
+    if named.failures:
+        detail["failures"] = list(named.failures)
+    values = {"at": now, "actor": actor, "action": action, "subject": named.text}
     connection.execute(insert(_table).values(**values, detail=json.dumps(detail)))
 
 
@@ -52,16 +68,18 @@ def last(connection: Connection, subject: str, action: str, **detail: object) ->
     return next((event for event in done if detail.items() <= event.detail.items()), None)
 
 
-def of_failures(ids: Sequence[int], *, reason: str | None = None, source: str | None = None) -> str:
-    """The subject of what is done to failures, however they are chosen; nothing given: to all.
-
-    Of very many numbers it names the first ones.
-    """
+def of_failures(
+    ids: Sequence[int], *, reason: str | None = None, source: str | None = None
+) -> Subject:
+    """The subject of what is done to failures, however they are chosen; nothing given: to all."""
     if len(ids) == 1:
-        return f"failure {ids[0]}"
+        return Subject(f"failure {ids[0]}")
+    if len(ids) > _NAMED:
+        first = ", ".join(map(str, ids[:_FIRST]))
+        return Subject(f"{_MANY}{first} and {len(ids) - _FIRST:,} more", ids)
     by = {"reason": reason, "source": source}
-    words = [*map(str, ids[:_NAMED]), *(f"{name} {value}" for name, value in by.items() if value)]
-    return _MANY + (", ".join(words) or _ALL)
+    words = [*map(str, ids), *(f"{name} {value}" for name, value in by.items() if value)]
+    return Subject(_MANY + (", ".join(words) or _ALL))
 
 
 def on(connection: Connection, found: Sequence[Failure]) -> list[Event]:
@@ -76,6 +94,8 @@ def on(connection: Connection, found: Sequence[Failure]) -> list[Event]:
 
 
 def _was_among(failure: Failure, event: Event) -> bool:
+    if "failures" in event.detail:
+        return failure.id in event.detail["failures"]
     words = event.subject.removeprefix(_MANY).split(", ")
     if words[0].isdecimal():
         return str(failure.id) in words

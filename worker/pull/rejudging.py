@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from worker.ledger.events import Subject
     from worker.ledger.failures import Failure
     from worker.ledger.sources import Source
     from worker.pull.recalling import Case
@@ -45,7 +46,7 @@ class Rejudged:
 
 
 def rejudge(
-    turn: Turn, chosen: Sequence[Failure], *, subject: str, dry_run: bool = False
+    turn: Turn, chosen: Sequence[Failure], *, subject: str | Subject, dry_run: bool = False
 ) -> list[Rejudged]:
     """Judge what rejected rows of one source said by today's rules, and apply what is good.
 
@@ -198,7 +199,7 @@ class _Judge:
         return Key(stock_list, failure.sku) if stock_list and failure.sku else None
 
 
-def _note(turn: Turn, subject: str, answers: Sequence[Rejudged]) -> None:
+def _note(turn: Turn, subject: str | Subject, answers: Sequence[Rejudged]) -> None:
     """Write down who had it done, and what came of it."""
     counts = {a.value: sum(one.answer is a for one in answers) for a in ReplayAnswer}
 
