@@ -133,27 +133,26 @@ class Watcher:
 
     def _report_lost(self, connection: Connection, channel: ChannelPlan, now: float) -> None:
         """One failure per channel and reason, with a count; closed when nothing is left of it."""
-        lost = confirmations.not_confirmed(connection, channel.id, limit=1_000)
         for state, message, remedy in _LOST:
-            of_state = [row for row in lost if row.state == state]
-            if not of_state:
+            count = confirmations.count_in(connection, channel.id, state)
+            example = confirmations.example_in(connection, channel.id, state)
+            if example is None:
                 failures.close_channel(connection, channel.id, reason=state.value, now=now)
                 continue
-            example = of_state[0]
             failure = NewFailure(
                 kind=FailureKind.CHANNEL,
                 identity=f"channel:{channel.id}",
                 reason=state.value,
                 message=message.format(
                     channel=channel.id,
-                    count=len(of_state),
+                    count=count,
                     sku=example.sku,
                     seen=example.seen_stock,
                 ),
                 remedy=remedy,
                 stock_list=example.stock_list,
                 sku=example.sku,
-                occurrences=len(of_state),
+                occurrences=count,
             )
             failures.record(connection, [failure], now=now)
 
@@ -227,7 +226,10 @@ _LOST = (
     (
         ConfirmState.UNCONFIRMED,
         "channel {channel} has not come to show {count} levels in time, {sku} for one",
-        "see whether the channel's catalogue has these products and its own integration runs",
+        (
+            "see whether the channel's catalogue has these products and its own integration runs;"
+            " to send them once more: stocksync failures replay --reason unconfirmed"
+        ),
     ),
     (
         ConfirmState.OVERWRITTEN,

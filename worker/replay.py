@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from worker.ledger import batches, bulk, events, failures, levels, lists, sources
-from worker.model import FailureKind, Key, LineOutcome, Rank, ReplayAnswer
-from worker.planning.levels import MISSING_IN_SOURCE, UNKNOWN_PRODUCT, replayed
+from worker.ledger import batches, bulk, crowds, events, failures, levels, lists
+from worker.model import ConfirmState, FailureKind, Key, LineOutcome, Rank, ReplayAnswer
+from worker.planning.levels import MISSING_IN_SOURCE, UNKNOWN_PRODUCT, replayed, resent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -43,12 +43,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What failures are about: keys to replay, lists to try again, kept rows, and all other."""
+    """What failures are about: keys to replay, lists to try again, kept rows, and all other.
+
+    unseen: those of the keys that a channel has not come to show, with the revision that it lacks.
+    """
 
     keys: Sequence[Key]
     lists: Sequence[int]
     others: Sequence[Failure]
     rows: Sequence[Failure] = ()
+    unseen: Mapping[Key, int] = field(default_factory=dict)
 
 
 def choose(connection: Connection, choice: Choice) -> Chosen:
@@ -58,26 +62,27 @@ def choose(connection: Connection, choice: Choice) -> Chosen:
         if choice.ids
         else failures.open_ones(connection, source=choice.source, reason=choice.reason)
     )
-    items = [failure for failure in found if _can_go_again(failure)]
-    unknown = {one.key for failure in items for one in unknown_levels(connection, failure)}
-    about_lists = [f for f in items if f.sku is None and f.reason != UNKNOWN_PRODUCT]
+    items = [failure for failure in found if can_go_again(failure)]
+    unknown = _crowd(connection, [f for f in items if f.reason == UNKNOWN_PRODUCT])
+    unseen = _crowd(connection, [f for f in items if f.kind == FailureKind.CHANNEL])
+    single = [f for f in items if f.kind == FailureKind.ITEM and f.reason != UNKNOWN_PRODUCT]
+    named = {Key(f.stock_list, f.sku) for f in single if f.stock_list and f.sku is not None}
     return Chosen(
-        keys=sorted(
-            {Key(f.stock_list, f.sku) for f in items if f.stock_list and f.sku is not None}
-            | unknown
-        ),
-        lists=sorted({f.stock_list for f in about_lists if f.stock_list}),
-        others=[f for f in found if f.kind != FailureKind.ROW and not _can_go_again(f)],
+        keys=sorted(named.union(unknown, unseen)),
+        lists=sorted({f.stock_list for f in single if f.stock_list and f.sku is None}),
+        others=[f for f in found if f.kind != FailureKind.ROW and not can_go_again(f)],
         rows=[failure for failure in found if failure.kind == FailureKind.ROW],
+        unseen=unseen,
     )
 
 
-def unknown_levels(connection: Connection, failure: Failure) -> list[Level]:
-    """The levels that a failure about unknown products stands for; none for any other failure."""
-    if failure.reason != UNKNOWN_PRODUCT or failure.stock_list is None:
-        return []
-    source = sources.named(connection, failure.source)
-    return [] if source is None else levels.unknown_ones(connection, source.id, failure.stock_list)
+def _crowd(connection: Connection, found: Iterable[Failure]) -> dict[Key, int]:
+    """The keys that failures stand for, with their revisions."""
+    return {
+        level.key: level.revision
+        for failure in found
+        for level in crowds.levels_of(connection, failure)
+    }
 
 
 def keys_of_failures(connection: Connection, choice: Choice) -> list[Key]:
@@ -99,21 +104,24 @@ def replay(  # noqa: PLR0913 - what to replay, who, and how, all by name
     actor: str,
     subject: str | Subject,
     stock_lists: Iterable[int] = (),
-    revisions: dict[Key, int] | None = None,
+    unseen: Mapping[Key, int] | None = None,
+    revisions: Mapping[Key, int] | None = None,
     dry_run: bool = False,
 ) -> list[Replayed]:
     """Make parked levels of ``keys`` due again, with the value that the ERP states today.
 
     revisions: what the caller saw of each key (a batch); a newer one has moved on. stock_lists:
-    lists that stand still, to be tried again. Twice changes nothing, so more than a page of keys,
-    which takes several transactions, may be interrupted and replayed once more. Nothing that was
-    stored as a payload is ever sent.
+    lists that stand still, to be tried again. unseen: keys that go again if that revision was sent
+    last, since a channel has not come to show it. Twice changes nothing, so more than a page of
+    keys, which takes several transactions, may be interrupted and replayed once more. Nothing that
+    was stored as a payload is ever sent.
     """
-    wanted, seen = sorted(set(keys)), revisions or {}
+    wanted = sorted(set(keys))
+    judge = _Judge(revisions=revisions or {}, unseen=unseen or {})
     if dry_run:
         with ledger.read() as connection:
-            return _answers(connection, wanted, seen)
-    rank = _rank(ledger, wanted)
+            return judge.answers(levels.by_keys(connection, wanted), wanted)
+    rank = _rank(ledger, wanted, judge)
     answers: list[Replayed] = []
     for page in [*bulk.paged(wanted)] or [[]]:
         done, last = len(answers), not page or page[-1] == wanted[-1]
@@ -125,7 +133,7 @@ def replay(  # noqa: PLR0913 - what to replay, who, and how, all by name
             *,
             last: bool = last,
         ) -> None:
-            answers[done:] = _replay_page(connection, page, seen, rank)
+            answers[done:] = _replay_page(connection, page, judge, rank, ledger.now(connection))
             if last:
                 lists.go_on(connection, {key.stock_list for key in wanted} | set(stock_lists))
                 _note(connection, actor, subject, answers, ledger.now(connection))
@@ -134,45 +142,57 @@ def replay(  # noqa: PLR0913 - what to replay, who, and how, all by name
     return answers
 
 
-def _rank(ledger: Ledger, wanted: Sequence[Key]) -> Rank | None:
-    """More than `BULK` parked levels go after today's changes; else each keeps its rank."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judge:
+    """Says what becomes of each key, by what the caller saw of it."""
+
+    revisions: Mapping[Key, int]
+    unseen: Mapping[Key, int]
+
+    def answers(self, there: Mapping[Key, Level], wanted: Iterable[Key]) -> list[Replayed]:
+        return [self._answer(key, there.get(key)) for key in wanted]
+
+    def _answer(self, key: Key, level: Level | None) -> Replayed:
+        if level is None:
+            return Replayed(key=key, answer=ReplayAnswer.MOVED_ON, stock=None)
+        return Replayed(key=key, answer=self._of(level), stock=level.shown.stock)
+
+    def _of(self, level: Level) -> ReplayAnswer:
+        if level.park_reason == MISSING_IN_SOURCE:  # whatever Omnitron had against it before
+            return ReplayAnswer.MOVED_ON
+        if level.park_reason is not None:
+            return ReplayAnswer.REPLAYED
+        if level.revision > self.revisions.get(level.key, level.revision):
+            return ReplayAnswer.MOVED_ON
+        if level.must_go:
+            return ReplayAnswer.WAITING
+        lacks = self.unseen.get(level.key, 0) >= level.revision and not level.retired
+        return ReplayAnswer.REPLAYED if lacks else ReplayAnswer.ALREADY_SENT
+
+
+def _rank(ledger: Ledger, wanted: Sequence[Key], judge: _Judge) -> Rank | None:
+    """More than `BULK` levels go after today's changes; else each keeps its rank."""
     if len(wanted) <= BULK:
         return None
     with ledger.read() as connection:
-        answers = _answers(connection, wanted, {})
+        answers = judge.answers(levels.by_keys(connection, wanted), wanted)
     again = sum(answer.answer is ReplayAnswer.REPLAYED for answer in answers)
     return Rank.BACKFILL if again > BULK else None
 
 
 def _replay_page(
-    connection: Connection, page: Sequence[Key], seen: dict[Key, int], rank: Rank | None
+    connection: Connection, page: Sequence[Key], judge: _Judge, rank: Rank | None, now: float
 ) -> list[Replayed]:
     there = levels.by_keys(connection, page, lock=True)
-    answers = [_answer(key, there.get(key), seen.get(key)) for key in page]
-    again = [a.key for a in answers if a.answer is ReplayAnswer.REPLAYED]
-    levels.save(connection, [_ranked(replayed(there[key]), rank) for key in again])
+    answers = judge.answers(there, page)
+    again = [there[a.key] for a in answers if a.answer is ReplayAnswer.REPLAYED]
+    levels.save(connection, [_ranked(_again(level, now), rank) for level in again])
     return answers
 
 
-def _answers(connection: Connection, wanted: Sequence[Key], seen: dict[Key, int]) -> list[Replayed]:
-    there = levels.by_keys(connection, wanted)
-    return [_answer(key, there.get(key), seen.get(key)) for key in wanted]
-
-
-def _answer(key: Key, level: Level | None, seen: int | None) -> Replayed:
-    if level is None:
-        return Replayed(key=key, answer=ReplayAnswer.MOVED_ON, stock=None)
-    if level.park_reason == MISSING_IN_SOURCE:  # whatever Omnitron had against it before
-        answer = ReplayAnswer.MOVED_ON
-    elif level.park_reason is not None:
-        answer = ReplayAnswer.REPLAYED
-    elif seen is not None and level.revision > seen:
-        answer = ReplayAnswer.MOVED_ON
-    elif level.must_go:
-        answer = ReplayAnswer.WAITING
-    else:
-        answer = ReplayAnswer.ALREADY_SENT
-    return Replayed(key=key, answer=answer, stock=level.shown.stock)
+def _again(level: Level, now: float) -> Level:
+    """A parked level goes as it is; one that was sent, as another revision of the same value."""
+    return replayed(level) if level.park_reason is not None else resent(level, now=now)
 
 
 def _ranked(level: Level, rank: Rank | None) -> Level:
@@ -190,5 +210,8 @@ def _note(
     events.record(connection, actor=actor, action="replay", subject=subject, now=now, **counts)
 
 
-def _can_go_again(failure: Failure) -> bool:
+def can_go_again(failure: Failure) -> bool:
+    """Whether what a failure is about can be sent again; a rejected row is judged again instead."""
+    if failure.kind == FailureKind.CHANNEL:
+        return failure.reason == ConfirmState.UNCONFIRMED
     return failure.kind == FailureKind.ITEM and failure.reason != MISSING_IN_SOURCE

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from worker.ledger.events import Event
     from worker.ledger.failures import Failure
+    from worker.model import Key
 
 failures = noun("failures", "What needs a person: rows, files, sources, items, channels.")
 _Source = Annotated[str | None, typer.Option(help="Only those of this source.")]
@@ -50,17 +53,24 @@ def show(context: typer.Context, failure_id: Number) -> None:
     """Show everything that is known of one failure."""
     from worker.ledger import events
     from worker.ledger import failures as failures_ledger
-    from worker.replay import unknown_levels
+    from worker.ledger.crowds import levels_of
 
     session: Session = context.obj
     with session.untouched_ledger.read() as connection:
         found = failures_ledger.numbered(connection, [failure_id])
         done = events.on(connection, found)
-        unknown = [level.sku for one in found for level in unknown_levels(connection, one)]
+        about = [level.key for one in found for level in levels_of(connection, one)]
     if not found:
         raise UsageError(f"there is no failure {failure_id}", remedy=_OPEN)
-    document = _whole(found[0], done) | ({"skus": unknown} if unknown else {})
-    session.show(document, lambda: _show(session, found[0], done, unknown))
+    document = _whole(found[0], done) | _keys(about)
+    session.show(document, lambda: _show(session, found[0], done, about))
+
+
+def _keys(about: Sequence[Key]) -> dict[str, Any]:
+    """The keys that a failure stands for."""
+    if not about:
+        return {}
+    return {"skus": [key.sku for key in about], "keys": [key._asdict() for key in about]}
 
 
 @failures.command()
@@ -88,7 +98,7 @@ def export(
 ) -> None:
     """Write all open failures to a new file: CSV for a spreadsheet, or exact JSON lines.
 
-    Products that Omnitron does not know have a line each.
+    Each level has a line of its own where one failure stands for many.
     """
     from worker.cli.exporting import write_new
     from worker.ledger import failures as failures_ledger
@@ -103,13 +113,14 @@ def export(
 
 def _exported(connection: Connection, failure: Failure) -> Iterator[dict[str, Any]]:
     """One line a failure; one a SKU where a failure stands for many."""
-    from worker.replay import unknown_levels
+    from worker.ledger.crowds import levels_of
 
-    levels = unknown_levels(connection, failure)
+    levels = levels_of(connection, failure)
     if not levels:
         yield _whole(failure)
     for level in levels:
-        yield _whole(failure) | {"sku": level.sku, "value": str(level.stock), "occurrences": 1}
+        own = level.key._asdict() | {"value": str(level.shown.stock), "occurrences": 1}
+        yield _whole(failure) | own
 
 
 def _list(session: Session, source: str | None, reason: str | None, limit: int | None) -> None:
@@ -211,28 +222,39 @@ def _message(failure: Failure) -> str:
     return failure.message if named else f"{failure.file}: {failure.message}"
 
 
-def _show(
-    session: Session, failure: Failure, done: Sequence[Event], unknown: Sequence[str]
-) -> None:
+def _show(session: Session, failure: Failure, done: Sequence[Event], about: Sequence[Key]) -> None:
     moments = {"first_seen", "last_seen", "closed_at"}
     for name, value in failure._asdict().items():
         if value not in {None, ""} and name != "identity":
             text = session.local(value) if name in moments else value
-            session.out.print(printable(f"{name.removesuffix('_id').replace('_', ' '):<12} {text}"))
+            session.out.print(printable(f"{_label(name):<12} {text}"))
     tell_events(session, done)
-    if unknown:
-        session.out.print(printable(f"{'skus':<12} {', '.join(unknown[:SHOWN])}"))
-    if len(unknown) > SHOWN:
-        session.out.print(f"and {len(unknown) - SHOWN} more: stocksync failures export FILE.csv")
+    for stock_list, keys in groupby(about[:SHOWN], key=attrgetter("stock_list")):
+        skus = ", ".join(key.sku for key in keys)
+        session.out.print(printable(f"{f'list {stock_list}':<12} {skus}"))
+    if len(about) > SHOWN:
+        session.out.print(f"and {len(about) - SHOWN} more: stocksync failures export FILE.csv")
     for sentence in _what_next(failure):
         session.out.print(sentence)
+
+
+def _label(name: str) -> str:
+    """What a person calls a field."""
+    words = name.removesuffix("_id").replace("_", " ")
+    return "HTTP status" if words == "status" else words
 
 
 def _what_next(failure: Failure) -> list[str]:
     if failure.closed_at is not None:
         return []
     dismissing = f"to close it without effect: stocksync failures dismiss {failure.id} --why TEXT"
-    again = {"item": "to send it again", "row": "to have it judged by today's rules"}
-    if failure.kind not in again:
+    again = "to send it again" if failure.kind != "row" else "to have it judged by today's rules"
+    if not _can_be_replayed(failure):
         return [dismissing]
-    return [f"{again[failure.kind]}: stocksync failures replay {failure.id}", dismissing]
+    return [f"{again}: stocksync failures replay {failure.id}", dismissing]
+
+
+def _can_be_replayed(failure: Failure) -> bool:
+    from worker.replay import can_go_again
+
+    return failure.kind == "row" or can_go_again(failure)

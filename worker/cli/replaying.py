@@ -95,6 +95,7 @@ def carry_out(
             actor=actor(),
             subject=subject,
             stock_lists=chosen.lists,
+            unseen=chosen.unseen,
             revisions=revisions,
             dry_run=dry_run,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, func, literal, select, tuple_
+from sqlalchemy import delete, func, literal, select, text, tuple_
 
 from worker.ledger import bulk, schema
 from worker.model import ConfirmState, Key
@@ -12,7 +12,7 @@ from worker.model import ConfirmState, Key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from worker.model import ChannelPlan, Value
 
@@ -152,6 +152,12 @@ def not_confirmed(connection: Connection, channel_id: int, *, limit: int) -> lis
     return _selected(connection, condition, _table.c.looked_at, limit=limit)
 
 
+def keys_in(connection: Connection, channel_id: int, state: ConfirmState) -> list[Key]:
+    """The keys of a channel in one state other than confirmed."""
+    query = select(_table.c.stock_list, _table.c.sku).where(_open(channel_id, state))
+    return [Key(*row) for row in connection.execute(query)]
+
+
 def doubted(
     connection: Connection, channel_id: int, *, since: float, limit: int
 ) -> list[Confirmation]:
@@ -170,8 +176,25 @@ def doubted(
 
 def waiting_count(connection: Connection, channel_id: int) -> int:
     """How many rows of a channel wait."""
-    condition = (_table.c.channel_id == channel_id) & (_table.c.state == ConfirmState.WAITING)
-    return int(connection.execute(select(func.count()).where(condition)).scalar_one())
+    return count_in(connection, channel_id, ConfirmState.WAITING)
+
+
+def count_in(connection: Connection, channel_id: int, state: ConfirmState) -> int:
+    """How many rows of a channel are in one state other than confirmed."""
+    query = select(func.count()).where(_open(channel_id, state))
+    return int(connection.execute(query).scalar_one())
+
+
+def example_in(connection: Connection, channel_id: int, state: ConfirmState) -> Confirmation | None:
+    """One of those rows, the one that was looked at the longest time ago; None: there is none."""
+    found = _selected(connection, _open(channel_id, state), _table.c.looked_at, limit=1)
+    return found[0] if found else None
+
+
+def _open(channel_id: int, state: ConfirmState) -> ColumnElement[bool]:
+    """Of a channel, in a state other than confirmed; said so that the index of these serves."""
+    of_channel = (_table.c.channel_id == channel_id) & (_table.c.state == state)
+    return of_channel & text("state <> 'confirmed'")
 
 
 def counts(connection: Connection) -> dict[str, int]:
