@@ -241,7 +241,8 @@ def _why_not_now(known: Known, level: Level, when: When) -> str:
         return 'it waits since nothing is sent (omnitron.writes = "off")'
     if target.state == TargetState.PAUSED:
         until = when(target.paused_until)
-        return f"it waits since sending is paused{why}; it goes after {until}, or with: {resume}"
+        then = "is tried" if target.step else "goes"
+        return f"it waits since sending is paused{why}; it {then} after {until}, or with: {resume}"
     if trouble := _TROUBLE.get(TargetState(target.state)):
         return f"it waits since {trouble}{why}; {_probe(known, when)}"
     if target.raises_paused_until > known.at and level.rank not in LOWERING:

@@ -5,6 +5,7 @@ import pytest
 from worker.explaining import sentence
 from worker.ledger.explain import Known
 from worker.model import Key, Rank, Value
+from worker.planning import limiter
 from worker.planning.levels import created
 from worker.planning.limiter import Target
 
@@ -74,6 +75,14 @@ def test_a_pause_by_a_person_says_until_when_and_how_it_ends_sooner() -> None:
     text = told(UP._replace(state="paused", reason="moving house", paused_until=2_000.0))
     assert "sending is paused (moving house)" in text
     assert "after 2000.0, or with: stocksync target resume" in text
+
+
+def test_after_a_pause_what_was_down_before_is_tried_first() -> None:
+    paused = UP._replace(state="paused", reason="moving house", paused_until=2_000.0, step=3)
+    assert "it is tried after" in told(paused)
+    text = told(limiter.as_of(paused, now=2_000.0))
+    assert "Omnitron does not take stock" in text
+    assert "one level is tried next" in text
 
 
 def test_while_increases_are_paused_only_a_level_that_rises_waits() -> None:

@@ -276,6 +276,27 @@ def test_an_outage_after_a_pause_that_is_over_counts() -> None:
     assert down(PAUSED, now=NOW + 7200).state == TargetState.DOWN
 
 
+@pytest.mark.parametrize("trouble", [down, denied])
+def test_a_pause_that_came_upon_trouble_ends_with_a_probe(trouble: object) -> None:
+    was = trouble(UP, now=NOW)  # type: ignore[operator]
+    paused = limiter.paused(was, reason="by ayse", until=NOW + 60, now=NOW)
+    after = recovered(paused, NOW + 60)
+    assert (after.state, after.reason) == (TargetState.DOWN, limiter.UNTRIED)
+    assert limiter.closed_for(after, now=NOW + 60) == 0
+    assert limiter.slice_of(after) == 1
+    assert limiter.up(after, now=NOW + 61).state == TargetState.UP
+
+
+def test_a_pause_that_came_upon_a_429_simply_ends() -> None:
+    paused = limiter.paused(throttled(), reason="by ayse", until=NOW + 60, now=NOW)
+    assert recovered(paused, NOW + 60).state == TargetState.UP
+
+
+def test_what_worked_while_it_was_paused_is_no_trouble_any_more() -> None:
+    paused = limiter.paused(down(), reason="by ayse", until=NOW + 60, now=NOW)
+    assert recovered(limiter.up(paused, now=NOW + 1), NOW + 60).state == TargetState.UP
+
+
 def test_a_pause_of_raises_outlasts_a_pause_of_all() -> None:
     both = PAUSED._replace(raises_paused_until=NOW + 9000)
 

@@ -19,6 +19,7 @@ LONGEST_PAUSE = 60.0
 DENIED_PAUSE = 60.0
 LOGIN_EVERY = 10.0
 LOGIN_BURST = 5
+UNTRIED = "it did not when sending was paused, and was not tried since"
 SLICE_SECONDS = 1.0
 MOST_LINES = 500
 
@@ -146,10 +147,16 @@ def _told_until(target: Target) -> float:
 
 
 def as_of(target: Target, *, now: float) -> Target:
-    """How the target stands at ``now``: a person's pause that is over has ended by itself."""
+    """How the target stands at ``now``: a person's pause that is over has ended by itself.
+
+    Trouble that a pause came upon is tried with one line, as it would have been.
+    """
     if target.state != TargetState.PAUSED or target.paused_until > now:
         return target
-    return resumed(target, now=now, raises_too=False)
+    after = resumed(target, now=now, raises_too=False)
+    if not target.step:
+        return after
+    return after._replace(state=TargetState.DOWN, reason=UNTRIED, step=target.step)
 
 
 def without_pauses_over(target: Target, *, now: float) -> tuple[Target, list[str]]:
@@ -165,8 +172,14 @@ def without_pauses_over(target: Target, *, now: float) -> tuple[Target, list[str
 
 def paused(target: Target, *, reason: str, until: float, now: float) -> Target:
     """A person stops all sending, whatever else holds it up."""
+    asked = target.state == TargetState.THROTTLED  # that is over by then; the rate has learnt it
     return target._replace(
-        state=TargetState.PAUSED, reason=reason, since=now, paused_until=until, next_free=0.0
+        state=TargetState.PAUSED,
+        reason=reason,
+        since=now,
+        paused_until=until,
+        next_free=0.0,
+        step=0 if asked else target.step,
     )
 
 
