@@ -25,11 +25,13 @@ PATIENCE = 40.0
 STOCKSYNC = (sys.executable, "-m", "worker.cli")
 
 
-def until(look: Callable[[], T], *, seconds: float = PATIENCE) -> T:
-    """Wait until something is the case; returns it."""
+def until(
+    look: Callable[[], T], *, seconds: float = PATIENCE, told: Callable[[], object] = str
+) -> T:
+    """Wait until something is the case; returns it. told: what there is to say if it is not."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
-        assert time.monotonic() < deadline, "it did not come to be in time"
+        assert time.monotonic() < deadline, f"it did not come to be in time {told()}"
         time.sleep(0.05)
     return found
 

@@ -7,7 +7,6 @@ sent on (pk, stock list).
 from __future__ import annotations
 
 import asyncio
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import structlog
 
 from connectors.fault import Point, point
 from worker.errors import OmnitronLoginWaits, OmnitronThrottled, OmnitronUnreachable
-from worker.ledger import batches, channels, confirmations, failures, levels, target
+from worker.ledger import batches, channels, confirmations, failures, holders, levels, target
 from worker.ledger.clock import boottime
 from worker.ledger.failures import NewFailure
 from worker.model import ConfirmState, Expect, FailureKind, Key, StockRecord
@@ -71,7 +70,7 @@ class Watcher:
 
     async def poll(self, channel: ChannelPlan, *, force: bool = False) -> Confirmed | None:
         """Look at one channel if it is due (or ``force``); None: not due, or somebody else does."""
-        token = uuid.uuid4().hex
+        token = holders.token()
         if not self.ledger.write(lambda tx: self._begin(tx, channel, token, force=force)):
             return None
         try:

@@ -135,7 +135,11 @@ class Stage:
         """Wait until all is quiet, and hold the service to every rule."""
         scene = self.scene
         wanted = {sku: stock for (_, sku), stock in self.truth.now.items()}
-        until(lambda: self.at.shown(wanted) and not unrest(scene), seconds=LONG)
+        until(
+            lambda: self.at.shown(wanted) and not unrest(scene),
+            seconds=LONG,
+            told=lambda: unrest(scene),
+        )
         found = check(scene, self.truth, extra_posts=extra_posts, minimum=minimum)
         assert found == [], "\n".join(found[:20])
 

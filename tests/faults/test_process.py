@@ -220,6 +220,7 @@ def test_p16_steps_of_the_wall_clock_steal_no_lease_and_stop_nothing(on: Stage) 
         running(*stepped, "worker", "--queue", "deliver", folder=on.at.folder),
         running(*stepped, "beat", folder=on.at.folder),
         on.run("worker", "--queue", "pull"),
+        on.run("worker", "--queue", "confirm"),
     ):
         for turn, step in enumerate((-HOUR, HOUR, YEAR, -YEAR)):
             on.says("a.csv", stocks(f"A{turn}", 60))
@@ -238,8 +239,8 @@ def test_p16_processes_whose_wall_clocks_differ_agree_on_every_lease(on: Stage) 
             text = f"import time; real = time.time; time.time = lambda: real() + {off}"
             command = [*launched(text), "worker", "--queue", "deliver"]
             stack.enter_context(running(*command, folder=on.at.folder))
-        stack.enter_context(on.run("worker", "--queue", "pull"))
-        stack.enter_context(on.run("beat"))
+        for words in (("worker", "--queue", "pull"), ("worker", "--queue", "confirm"), ("beat",)):
+            stack.enter_context(on.run(*words))
         on.says("a.csv", stocks("A", 200))
         until(lambda: claimed(on), seconds=LONG)
         on.says("b.csv", stocks("A", 220))

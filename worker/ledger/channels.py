@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import insert, select, update
 
-from worker.ledger import schema
+from worker.ledger import holders, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,9 +69,12 @@ def lease(
     connection: Connection, channel_id: int, *, token: str, now: float, seconds: float
 ) -> bool:
     """Become the one who reads this channel; False while somebody else does."""
+    held = connection.execute(
+        select(_table.c.lease_token).where(_table.c.id == channel_id)
+    ).scalar()
     free = (
         _table.c.lease_token.is_(None)
-        | (_table.c.lease_token == token)
+        | _table.c.lease_token.in_([token, held] if holders.is_gone(held) else [token])
         | (_table.c.lease_until <= now)
         | (_table.c.lease_until > now + 10 * seconds)
     )

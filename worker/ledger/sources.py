@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
-from worker.ledger import schema
+from worker.ledger import holders, schema
 from worker.model import SourceState
 
 if TYPE_CHECKING:
@@ -164,9 +164,11 @@ def change(connection: Connection, source_id: int, **values: object) -> None:
 
 def lease(connection: Connection, name: str, *, token: str, now: float, seconds: float) -> bool:
     """Become the one who reads this source; False while somebody else's lease is live."""
+    query = select(_table.c.lease_token).where(_table.c.name == name)
+    held = connection.execute(query).scalar()
     free = (
         _table.c.lease_token.is_(None)
-        | (_table.c.lease_token == token)
+        | _table.c.lease_token.in_([token, held] if holders.is_gone(held) else [token])
         | (_table.c.lease_until <= now)
         | (_table.c.lease_until > now + 10 * seconds)
     )

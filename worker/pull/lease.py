@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from connectors.fault import Point, point
 from worker.errors import StocksyncError, UsageError
-from worker.ledger import sources
+from worker.ledger import holders, sources
 from worker.ledger.clock import boottime
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Lease:
     def __init__(self, ledger: Ledger, name: str) -> None:
         self._ledger = ledger
         self._name = name
-        self._token = uuid.uuid4().hex
+        self._token = holders.token()
         self._source_id = 0
         self._renewed = 0.0
 
@@ -88,8 +87,8 @@ class Lease:
         if source_id is None:
             raise SourceBusy(
                 f"source {self._name!r} is being pulled by another process",
-                remedy="wait until it is done; a dead one's turn ends by itself after"
-                f" {SECONDS:.0f} s",
+                remedy="wait until it is done; the turn of one that died on another machine ends by"
+                f" itself after {SECONDS:.0f} s",
             )
         self._source_id = source_id
         self._renewed = boottime()
