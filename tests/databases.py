@@ -15,8 +15,9 @@ import subprocess
 import tempfile
 import time
 import uuid
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,43 @@ def mariadb() -> Iterator[Server]:
 @contextmanager
 def postgres_server() -> Iterator[Server]:
     """A new, empty PostgreSQL. ``postgres`` needs no password, every other role does (SCRAM)."""
+    with postgres_cluster("-c", "synchronous_commit=off") as cluster:
+        yield cluster.server
+
+
+@dataclass
+class Cluster:
+    """A PostgreSQL that can crash, and start again at the same port with what it had committed."""
+
+    command: list[Any]
+    folder: Path
+    port: int
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _pid: int = 0
+
+    @property
+    def server(self) -> Server:
+        """The server that runs now."""
+        return Server(dialect="postgresql+psycopg", user="postgres", port=self.port, pid=self._pid)
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        ready = partial(_postgres_session, self.port)
+        self._pid = self._stack.enter_context(_running(self.command, self.folder, ready=ready))
+
+    def crash(self) -> None:
+        """End it as `pg_ctl stop -m immediate` does: sessions die, nothing is put in order."""
+        os.kill(self._pid, signal.SIGQUIT)
+        self.close()
+
+    def close(self) -> None:
+        """See it end, or end it."""
+        self._stack.close()
+
+
+@contextmanager
+def postgres_cluster(*more: str) -> Iterator[Cluster]:
+    """A new, empty PostgreSQL to be hurt. It does not sync: only the machine may not crash."""
     with _folder() as folder:
         binaries = _reachable_binaries(folder)
         _create_cluster(binaries, data=folder / "data")
@@ -88,11 +126,15 @@ def postgres_server() -> Iterator[Server]:
         command = [
             *(binaries / "postgres", "-D", folder / "data", "-p", port, "-k", folder),
             *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
-            *("-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
-            *("-c", "max_connections=200", "-c", "shared_buffers=32MB"),
+            *("-c", "full_page_writes=off", "-c", "max_connections=200"),
+            *("-c", "shared_buffers=32MB", *more),
         ]
-        with _running(command, folder, ready=lambda: _postgres_session(port)) as pid:
-            yield Server(dialect="postgresql+psycopg", user="postgres", port=port, pid=pid)
+        cluster = Cluster(command, folder, port)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.close()
 
 
 @contextmanager

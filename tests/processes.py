@@ -54,6 +54,18 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
+@contextmanager
+def standing_still(*pids: int) -> Iterator[None]:
+    """Stop processes, and let them go on afterwards."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A command that runs; its output is in a file."""

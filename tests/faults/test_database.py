@@ -31,7 +31,7 @@ from tests.integration.delivering import Desk, sent, stocks
 from tests.integration.ledgers import HandClock, migrated
 from tests.integration.pulling import Drop, Erp
 from tests.integration.scenes import level_of, say, source_of
-from tests.processes import STOCKSYNC, children, running, until
+from tests.processes import STOCKSYNC, children, running, standing_still, until
 from worker.errors import LedgerUnreachable
 from worker.ledger import Ledger, levels, migrating, target
 from worker.ledger.clock import boottime
@@ -394,18 +394,6 @@ def answers(ledger: Ledger) -> bool:
 
 
 # --- D5: PostgreSQL stands still
-
-
-@contextmanager
-def standing_still(*pids: int) -> Iterator[None]:
-    """Stop processes, and let them go on afterwards."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def impatient(ledger: Ledger, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""What may happen to the processes of the service (P11 to P17): real processes, real signals.
+"""What may happen to the processes of the service (P3, P11 to P17): real processes, real signals.
 
 Judged from outside by `oracle`. The crash points between two effects (P1 to P9) have tests of their
-own; `docs/faults.md` says which test shows what.
+own too; `docs/faults.md` says which test shows what.
 """
 
 from __future__ import annotations
@@ -55,6 +55,29 @@ def slow(on: Stage, after: float = 0.5) -> int:
 
 def claimed(on: Stage) -> int:
     return on.at.count("claim_token IS NOT NULL")
+
+
+# --- P3: it dies beside the bell
+
+
+@pytest.mark.parametrize("point", ["bell.ringing", "bell.rung"])
+def test_p3_a_child_of_a_worker_that_dies_beside_the_bell_costs_no_work(
+    on: Stage, point: str
+) -> None:
+    passages = on.at.folder / "passages"
+    dies = {"STOCKSYNC_FAULT": f"{point}:1@{passages}"}
+    with (
+        on.run("worker", "--queue", "pull", environment=dies) as worker,
+        on.run("worker", "--queue", "deliver"),
+        on.run("worker", "--queue", "confirm"),
+        on.run("beat"),
+    ):
+        on.says("a.csv", stocks("A", 50))
+        on.judge(minimum=50)
+        assert f"{point}\nkilled\n" in passages.read_text()
+        on.says("b.csv", stocks("B", 50))
+        on.judge(minimum=100)
+        assert worker.process.poll() is None
 
 
 # --- P11: all of it is killed
