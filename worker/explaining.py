@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
+from worker.deeds import done_by
 from worker.model import LOWERING, UNREAD, ConfirmState, LevelState, PullStatus, TargetState
 from worker.planning import limiter
 from worker.planning.levels import state_of
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from worker.ledger.batches import Line
     from worker.ledger.confirmations import Confirmation
-    from worker.ledger.events import Event
     from worker.ledger.explain import Change, Known, Stated
     from worker.ledger.failures import Failure
     from worker.planning.levels import Level
@@ -129,16 +129,6 @@ def happenings(known: Known, *, when: When) -> list[Happening]:
     return sorted(found, key=lambda happening: happening.at)
 
 
-def done_by(event: Event, *, when: When) -> str:
-    """Who did what to what, for how long and why."""
-    detail = event.detail
-    said = [f"to {detail['stock']}"] if "stock" in detail else []
-    said += [f"until {when(detail['until'])}"] if "until" in detail else []
-    said += [detail["why"]] if detail.get("why") else []
-    said += ["all numbers with --json"] if "failures" in detail else []
-    return f"{event.actor}: {event.action} {event.subject}{' ' if said else ''}{', '.join(said)}"
-
-
 def _value(level: Level) -> str:
     unit = "" if level.unit_type in {None, "qty"} else f" {level.unit_type}"
     return f"{level.stock}{unit}"
@@ -211,7 +201,8 @@ def _why_parked(known: Known, level: Level) -> str:
     for failure in known.failures:
         same = failure.reason == level.park_reason and failure.stock_list == level.stock_list
         if same and failure.closed_at is None:
-            return f"{failure.reason}: {failure.message}; {failure.remedy} (failure {failure.id})"
+            message = failure.message.rstrip(".")
+            return f"{failure.reason}: {message}; {failure.remedy} (failure {failure.id})"
     return f"{level.park_reason}; send it again with: stocksync failures replay"
 
 
@@ -220,7 +211,9 @@ def _why_waiting(known: Known, level: Level, when: When) -> str:
     if stopped := _why_not_now(known, level, when):
         return stopped
     if row is not None and row.stopped_until > known.at:
-        return f"it waits since its stock list is refused: {row.stopped_reason}"
+        why = (row.stopped_reason or "").rstrip(".")
+        until = when(row.stopped_until)
+        return f"it waits since its stock list is refused: {why}; it is tried again at {until}"
     if level.not_before > known.at:
         return f"it rests until {when(level.not_before)} since an answer was lost, then it goes"
     return "it goes as soon as all ready files of its source are read"

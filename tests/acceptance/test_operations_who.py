@@ -109,3 +109,18 @@ def test_who_paused_increases_is_shown_while_they_rest(place: Workplace) -> None
     assert place.json("status")["target"]["raises_paused_by"] == "ayse"
     assert "by ayse, decreases go" in place.run("status").out
     assert "paused by ayse" in place.run("target").out
+
+
+def test_what_people_did_to_a_source_and_to_the_target_is_listed_beside_them(
+    place: Workplace,
+) -> None:
+    place.run("sources", "rewind", "drop", "")
+    place.run("target", "pause", "--for", "1h")
+    place.run("target", "resume")
+    (source,) = place.json("sources")
+    assert [(e["actor"], e["action"]) for e in source["events"]] == [("ayse", "rewind")]
+    assert "ayse: rewind source drop to its beginning" in place.run("sources").out
+    resumed, paused = place.json("target")["events"]
+    assert (resumed["action"], paused["action"]) == ("resume", "pause")
+    assert paused["detail"]["until"].endswith("Z")
+    assert "ayse: resume target which was paused" in place.run("target").out

@@ -412,6 +412,11 @@ def test_an_answer_that_is_no_http_is_in_doubt() -> None:
     assert (answer.status, answer.sent, answer.error) == (None, True, "bad_http")
 
 
+def test_an_excerpt_says_nothing_that_omnitron_did_not_say() -> None:
+    answer = run(answered(always(http(400, {"stock": ["too odd"]}))))
+    assert answer.excerpt == '{"stock":["too odd"]}'
+
+
 def test_an_excerpt_is_short_and_has_no_control_characters() -> None:
     answer = run(answered(always(http(502, raw=b"<h1>\x1b[31m\x00" + b"x" * 9000))))
     assert len(answer.excerpt) == 500

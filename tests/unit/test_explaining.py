@@ -4,6 +4,7 @@ import pytest
 
 from worker.explaining import sentence
 from worker.ledger.explain import Known
+from worker.ledger.lists import KnownList
 from worker.model import Key, Rank, Value
 from worker.planning import limiter
 from worker.planning.levels import created
@@ -83,6 +84,12 @@ def test_after_a_pause_what_was_down_before_is_tried_first() -> None:
     text = told(limiter.as_of(paused, now=2_000.0))
     assert "Omnitron does not take stock" in text
     assert "one level is tried next" in text
+
+
+def test_a_list_that_stands_still_says_why_and_when_it_is_tried_again() -> None:
+    stopped = KnownList(1, "Main", "", None, "Omnitron does not take it.", 1_060.0, 1)
+    text = sentence(replace(KNOWN, lists={1: stopped}), LEVEL, when=str)
+    assert text.endswith("is refused: Omnitron does not take it; it is tried again at 1060.0")
 
 
 def test_while_increases_are_paused_only_a_level_that_rises_waits() -> None:

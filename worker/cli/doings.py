@@ -14,15 +14,23 @@ if TYPE_CHECKING:
     from worker.cli.session import Session
     from worker.ledger.events import Event
 
+DEEDS = 10
+"""So many of the last ones are shown beside how something stands."""
+
 
 def of_events(done: Sequence[Event]) -> list[dict[str, Any]]:
     """The `events` of a document."""
-    return [event._asdict() | {"at": rfc3339(event.at)} for event in done]
+    return [event._asdict() | {"at": rfc3339(event.at), "detail": _detail(event)} for event in done]
+
+
+def _detail(event: Event) -> dict[str, Any]:
+    until = event.detail.get("until")
+    return event.detail | ({} if until is None else {"until": rfc3339(until)})
 
 
 def tell_events(session: Session, done: Sequence[Event]) -> None:
     """One line each."""
-    from worker.explaining import done_by
+    from worker.deeds import done_by
 
     for event in done:
         text = f"{session.local(event.at)} {done_by(event, when=session.local)}"

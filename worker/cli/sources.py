@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from worker.cli.doings import DEEDS, of_events, tell_events
 from worker.cli.nouns import For, noun
 from worker.cli.session import Session, rfc3339, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
+    from worker.ledger.events import Event
     from worker.ledger.sources import Source
 
 sources = noun("sources", "The configured sources and how each stands.")
@@ -103,6 +107,7 @@ def accept(context: typer.Context, name: _Name) -> None:
 
 
 def _list(session: Session) -> None:
+    from worker.ledger import events
     from worker.ledger import sources as sources_ledger
 
     ledger = session.ledger
@@ -114,15 +119,23 @@ def _list(session: Session) -> None:
             _row(session, source, now, shown)
             for source, shown in zip(known, documents, strict=True)
         ]
+        done = events.about(connection, *(f"source {s.name}" for s in known), limit=DEEDS)
+    session.show(documents, lambda: _tell(session, rows, done))
+
+
+def _tell(session: Session, rows: Sequence[tuple[object, ...]], done: Sequence[Event]) -> None:
     columns = ("name", "state", "stands at", "next", "last success", "last pull", "reason")
-    session.show(documents, lambda: table("sources", columns, rows))
+    session.out.print(table("sources", columns, rows))
+    tell_events(session, done)
 
 
 def _document(
     session: Session, connection: Connection, source: Source, now: float
 ) -> dict[str, Any]:
+    from worker.ledger import events
     from worker.ledger.status import cursor_text, paused_by
 
+    done = events.about(connection, f"source {source.name}", limit=DEEDS)
     who = paused_by(connection, f"source {source.name}") if source.paused(now) else None
     plan = session.service.source(source.name)
     return {
@@ -136,6 +149,7 @@ def _document(
         "paused_until": rfc3339(source.paused_until) if source.paused(now) else None,
         "paused_by": who,
         "reason": _reason(session, source, who, now),
+        "events": of_events(done),
     }
 
 
@@ -160,13 +174,18 @@ def _reason(session: Session, source: Source, who: str | None, now: float) -> st
     return source.trouble_reason
 
 
+def _next(session: Session, source: Source, now: float) -> str:
+    moment = max(source.next_at, source.paused_until or 0.0)
+    return session.local(moment) if moment > now else "now"
+
+
 def _row(session: Session, source: Source, now: float, shown: dict[str, Any]) -> tuple[object, ...]:
     last = shown["last_pull"]
     return (
         source.name,
         shown["state"],
         shown["cursor"],
-        session.local(source.next_at) if source.next_at > now else "now",
+        _next(session, source, now),
         session.local(source.last_success_at),
         None if last is None else f"{last['id']} {last['status']}",
         shown["reason"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from worker.cli.doings import DEEDS, of_events, tell_events
 from worker.cli.nouns import For, Yes, agreed, noun
 from worker.cli.session import Session, rfc3339
 from worker.errors import ExitCode, UsageError
@@ -112,6 +113,7 @@ def _bound(connection: Connection) -> str | None:
 
 
 def _show(session: Session) -> None:
+    from worker.ledger import events
     from worker.ledger import target as target_ledger
     from worker.ledger.status import paused_by
     from worker.planning import limiter
@@ -124,10 +126,16 @@ def _show(session: Session) -> None:
         )
         bound = _bound(connection)
         who = paused_by(connection, "target", raises_only=True)
-    document = _document(session, row, bound, now)
+        done = events.about(connection, "target", limit=DEEDS)
+    document = _document(session, row, bound, now) | {"events": of_events(done)}
     if row.raises_paused_until > now:
         document["raises_paused_by"] = who
-    session.show(document, lambda: _tell(session, row, bound, now, who))
+
+    def tell() -> None:
+        _tell(session, row, bound, now, who)
+        tell_events(session, done)
+
+    session.show(document, tell)
 
 
 def _document(session: Session, row: Target, bound: str | None, now: float) -> dict[str, Any]:

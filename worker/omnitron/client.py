@@ -215,7 +215,7 @@ class OmnitronClient:
         echo = {"product_sku": key.sku, "unit_type": value.unit_type}
         if value.extra is not None and "extra_field" in body:
             echo["extra_field"] = orjson.loads(value.extra)
-        spared = {name: item for name, item in echo.items() if body.get(name) == item}
+        spared = {name: item for name, item in echo.items() if name in body and body[name] == item}
         return self._redaction.body(body) | spared
 
     def _excerpt(self, reply: Reply, body: Any) -> str:
