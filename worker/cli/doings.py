@@ -24,8 +24,10 @@ def of_events(done: Sequence[Event]) -> list[dict[str, Any]]:
 
 
 def _detail(event: Event) -> dict[str, Any]:
-    until = event.detail.get("until")
-    return event.detail | ({} if until is None else {"until": rfc3339(until)})
+    detail: dict[str, Any] = dict(event.detail)
+    if "until" in detail:
+        detail["until"] = rfc3339(detail["until"])
+    return detail
 
 
 def tell_events(session: Session, done: Sequence[Event]) -> None:
