@@ -244,7 +244,7 @@ def _forget_learnt(connection: Connection, now: float) -> None:
 
 
 def _require_quiet(ledger: Ledger, connection: Connection) -> None:
-    if batches.any_sending(connection, now=ledger.now(connection)):
+    if batches.sending(connection, beyond=ledger.now(connection)):
         raise UsageError(
             "a worker is sending with this ledger at the moment",
             remedy="stop the service, wait until its batch is over (stocksync batches), try again",

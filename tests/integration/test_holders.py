@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.delivering import sent
 from tests.integration.pulling import Drop
-from tests.integration.scenes import register, stocks_of
-from worker.ledger import channels, holders
+from tests.integration.scenes import level_of, register, say, stocks_of
+from worker.deliver.claiming import Claim, Rest
+from worker.ledger import batches, channels, holders
+from worker.ledger.clock import boottime
 from worker.pull.lease import Lease, SourceBusy
 
 if TYPE_CHECKING:
@@ -22,8 +25,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from tests.integration.delivering import Desk
     from tests.integration.ledgers import HandClock
     from worker.ledger import Ledger
+    from worker.ledger.batches import Batch
+    from worker.sandbox import RunningSandbox
 
 TELL = "from worker.ledger.holders import token; print(token(), flush=True); input()"
 
@@ -108,3 +114,42 @@ def test_a_channel_whose_reader_was_killed_is_read_at_once(
         process.kill()
         process.wait()
     assert ledger.write(read)
+
+
+def test_levels_whose_sender_was_killed_rest_and_go_again_before_its_lease_would_have_ended(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    say(desk.ledger, {"A": 5})
+    with holder() as (process, token):
+        claim = Claim(plan=desk.plan, token=token, before=boottime())
+        desk.ledger.write(lambda tx: claim.make(tx, now=desk.clock()))
+        before = level_of(desk.ledger, "A").claim_until
+        assert isinstance(desk.courier().claim(), Rest)
+        assert level_of(desk.ledger, "A").claim_until == before
+        process.kill()
+        process.wait()
+    assert isinstance(desk.courier().claim(), Rest)
+    assert level_of(desk.ledger, "A").claim_until == desk.clock() + desk.plan.timeout
+    desk.clock.forward(desk.plan.timeout)
+    assert isinstance(desk.courier().claim(), Rest)
+    assert level_of(desk.ledger, "A").not_before == desk.clock() + desk.plan.settle
+    assert [batch.status for batch in all_batches(desk.ledger)] == ["lost"]
+    desk.clock.forward(desk.plan.settle)
+    desk.deliver()
+    assert sent(sandbox, "A") == [5]
+
+
+def all_batches(ledger: Ledger) -> list[Batch]:
+    with ledger.read() as connection:
+        return batches.latest(connection)
+
+
+def test_batches_that_are_being_sent_are_found_along_their_index(ledger: Ledger) -> None:
+    def plan(connection: Connection) -> str:
+        explain = "EXPLAIN QUERY PLAN" if ledger.sqlite else "EXPLAIN"
+        if not ledger.sqlite:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        query = "SELECT id FROM batch WHERE batch.status = 'sending' AND lease_until <= 1"
+        return str(connection.exec_driver_sql(f"{explain} {query}").all())
+
+    assert "ix_batch_sending" in ledger.write(plan)

@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from worker.deliver.expiring import end_overrides, end_pauses, expire
+from worker.deliver.expiring import end_overrides, end_pauses, expire, shorten
 from worker.deliver.slip import MARGIN, Slip, lease_of
 from worker.ledger import batches, claims, levels, target
 from worker.ledger.clock import boottime
@@ -48,6 +48,7 @@ class Claim:
 
     def make(self, connection: Connection, *, now: float) -> Slip | Rest:
         """Claim the next batch, or say how long there is nothing to do, and why."""
+        shorten(connection, timeout=self.plan.timeout, now=now)
         expire(connection, settle=self.plan.settle, longest=10 * self.lease, now=now)
         end_overrides(connection, now=now)
         row = limiter.recovered(end_pauses(connection, now=now), plan=self.plan, now=now)

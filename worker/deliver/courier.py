@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from worker.deliver.claiming import Claim, Rest
 from worker.deliver.recording import Recording
 from worker.deliver.sending import Sending
 from worker.deliver.slip import Answered, Slip, lease_of
-from worker.ledger import batches, target, waits
+from worker.ledger import batches, holders, target, waits
 from worker.ledger.clock import boottime
 from worker.model import Delivered
 from worker.planning.delivery import EPIDEMIC, LOGIN_WAIT, Streak, Watch, streak_of
@@ -94,7 +93,7 @@ class Courier:
 
     def claim(self) -> Slip | Rest:
         """Claim the next batch, or say how long there is nothing to do, and why."""
-        claim = Claim(plan=self.plan, token=uuid.uuid4().hex, before=boottime())
+        claim = Claim(plan=self.plan, token=holders.token(), before=boottime())
         return self.ledger.write(lambda tx: self._claim(tx, claim))
 
     def _claim(self, connection: Connection, claim: Claim) -> Slip | Rest:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from worker.deliver.failing import crash_failure
-from worker.ledger import batches, failures, levels, pins, sources, target
+from worker.ledger import batches, failures, holders, levels, pins, sources, target
 from worker.model import PAGE_ROWS, BatchStatus, LineOutcome
 from worker.planning import limiter
 from worker.planning.levels import CRASHED, expired, survived
@@ -25,6 +25,18 @@ WORKER_LOST = "worker_lost"
 
 
 log = structlog.get_logger(__name__)
+
+
+def shorten(connection: Connection, *, timeout: float, now: float) -> None:
+    """Let the leases of workers that have ended end soon: they start no request any more.
+
+    The last one that they started has the time that it would have had.
+    """
+    end = now + timeout
+    for batch in batches.sending(connection, beyond=end):
+        if holders.is_gone(batch.token):
+            levels.end_claim(connection, batch.token, at=end)
+            batches.change(connection, batch.id, lease_until=end)
 
 
 def expire(connection: Connection, *, settle: float, longest: float, now: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, insert, select, text, update
 
 from worker.ledger import bulk, schema
 from worker.model import BatchStatus, Key
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _table = schema.batch
 _lines = schema.batch_line
+_SENDING = text("batch.status = 'sending'")
 
 
 class Batch(NamedTuple):
@@ -161,15 +162,12 @@ def of_one(connection: Connection, ids: Iterable[int | None]) -> set[int]:
 
 def overdue(connection: Connection, *, now: float) -> list[Batch]:
     """Batches that still count as being sent although their lease is over."""
-    return _selected(
-        connection, (_table.c.status == BatchStatus.SENDING) & (_table.c.lease_until <= now)
-    )
+    return _selected(connection, and_(_SENDING, _table.c.lease_until <= now))
 
 
-def any_sending(connection: Connection, *, now: float) -> bool:
-    """Whether a live worker is sending a batch at the moment."""
-    condition = (_table.c.status == BatchStatus.SENDING) & (_table.c.lease_until > now)
-    return connection.execute(select(_table.c.id).where(condition).limit(1)).first() is not None
+def sending(connection: Connection, *, beyond: float) -> list[Batch]:
+    """Batches that are being sent, with a lease that lasts longer than until ``beyond``."""
+    return _selected(connection, and_(_SENDING, _table.c.lease_until > beyond))
 
 
 def _selected(connection: Connection, condition: object, limit: int | None = None) -> list[Batch]:

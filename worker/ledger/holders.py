@@ -2,12 +2,12 @@
 
 A token names its process: this boot, this namespace of process ids, the id, and when it began. Only
 a process of the same machine can tell that it is gone; elsewhere, and where the system does not
-say, the lease ends by its time. A token that is taken for gone wrongly costs a reading, never a
-value: each write of a holder asks for its token.
+say, the lease ends by its time. Each write of a holder asks for its token all the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from pathlib import Path
@@ -33,9 +33,10 @@ def is_gone(token: str | None) -> bool:
 def _machine() -> str:
     """This boot and the namespace that process ids count in; "" where the system does not say."""
     try:
-        return f"{boot_id()}/{(_PROC / 'self/ns/pid').readlink()}" if boot_id() else ""
+        names = f"{boot_id()} {(_PROC / 'self/ns/pid').readlink()}"
     except OSError:
         return ""
+    return hashlib.blake2s(names.encode(), digest_size=8).hexdigest() if boot_id() else ""
 
 
 def _lives(number: int, began: str) -> bool:

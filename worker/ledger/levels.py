@@ -269,6 +269,12 @@ def vet(connection: Connection, source_id: int) -> None:
     connection.exec_driver_sql(bulk.driver_sql(connection, statement), (source_id,))
 
 
+def end_claim(connection: Connection, token: str, *, at: float) -> None:
+    """Let a lease end at another time: its holder has ended."""
+    statement = "UPDATE level SET claim_until = ? WHERE claim_token = ?"
+    connection.exec_driver_sql(bulk.driver_sql(connection, statement), (at, token))
+
+
 def let_go(connection: Connection, source_id: int) -> None:
     """Release what was withheld while the source was read."""
     statement = "UPDATE level SET withheld_until = 0 WHERE source_id = ? AND withheld_until > 0"

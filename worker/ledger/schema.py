@@ -227,6 +227,7 @@ batch = Table(
 )
 
 _partial("ix_batch_waiting", batch.c.ended_at, where=text("waiting > 0"))
+_partial("ix_batch_sending", batch.c.lease_until, where=text("status = 'sending'"))
 
 batch_line = Table(
     "batch_line",
