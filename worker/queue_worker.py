@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from celery import signals
 from celery.apps.worker import Worker
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.worker import state
+from celery.worker.consumer import consumer
+from kombu.transport.virtual.base import UndeliverableWarning
 
 from worker.celery_app import queue_name
 
@@ -53,6 +56,15 @@ class QueueWorker(Worker):
         state.should_stop = 0  # type: ignore[assignment]  # as above
 
 
+def heals_itself(record: logging.LogRecord) -> bool:
+    """Make a warning that says the same each time of Celery's error at each try to connect."""
+    told = consumer.CONNECTION_ERROR  # type: ignore[attr-defined]  # not in its stubs
+    if record.msg == told and isinstance(record.args, tuple):
+        record.msg = f"broker_unreachable, tried again by itself: {record.args[1]}"
+        record.levelno, record.levelname, record.args = logging.WARNING, "WARNING", ()
+    return True
+
+
 def serve(
     app: Celery, service: Service, *, queue: str, concurrency: int, stop: StopFlag
 ) -> tuple[int, int]:
@@ -71,6 +83,9 @@ def serve(
     warnings.filterwarnings("ignore", category=SecurityWarning)
     # and, at each loss of the connection, of tasks that are acknowledged late: ours are not
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+    # and, as it ends, of messages that nobody hears any more: that they may vanish is agreed
+    warnings.filterwarnings("ignore", category=UndeliverableWarning)
+    logging.getLogger(consumer.__name__).addFilter(heals_itself)
     signals.worker_process_shutdown.connect(close, weak=False)
     signals.worker_ready.connect(ready, weak=False)
     worker = QueueWorker(**_arguments(app, service, queue=queue, concurrency=concurrency))
