@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
+from alembic.migration import MigrationContext
 
 from tests.databases import fresh_database
-from worker.ledger import Ledger, migrating
+from worker.ledger import Ledger, migrating, schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -56,6 +58,16 @@ def created_at(ledger: Ledger, revision: str) -> None:
     if ledger.path is not None:
         ledger.path.parent.mkdir(parents=True, exist_ok=True)
     ledger.write(work)
+
+
+def differences(connection: Connection) -> list[object]:
+    """How the tables differ from what the program takes them for."""
+    options = {
+        "compare_type": True,
+        "compare_server_default": connection.dialect.name != "sqlite",
+    }
+    context = MigrationContext.configure(connection, opts=options)
+    return list(compare_metadata(context, schema.metadata))
 
 
 def migrated_sqlite(folder: Path) -> Path:

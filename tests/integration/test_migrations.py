@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from tests.databases import fresh_database
-from tests.integration.ledgers import MIGRATIONS, created_at
+from tests.integration.ledgers import MIGRATIONS, created_at, differences
 from worker.errors import ExitCode, LedgerNotReady, UsageError
 from worker.ledger import Ledger, migrating, schema, target
 from worker.ledger.database import network_filesystem
@@ -56,19 +54,9 @@ def _use(connection: Connection) -> None:
     target.bind(connection, "https://acme.example")
 
 
-def compare(connection: Connection) -> list[object]:
-    """How the tables differ from what the program takes them for."""
-    options = {
-        "compare_type": True,
-        "compare_server_default": connection.dialect.name != "sqlite",
-    }
-    context = MigrationContext.configure(connection, opts=options)
-    return list(compare_metadata(context, schema.metadata))
-
-
 def test_models_and_migrations_agree(ledger: Ledger) -> None:
     with ledger.read() as connection:
-        assert compare(connection) == []
+        assert differences(connection) == []
 
 
 def test_the_wanted_revision_is_the_head_of_the_migrations() -> None:
@@ -135,7 +123,7 @@ def test_an_older_ledger_is_refused_until_it_is_upgraded_and_keeps_what_it_knows
     migrating.require(missing)
     with missing.read() as connection:
         assert target.base_url(connection) == "https://acme.example"
-        assert compare(connection) == []
+        assert differences(connection) == []
 
 
 def test_a_program_of_the_first_day_can_write_a_ledger_that_was_upgraded_beneath_it(

@@ -55,7 +55,7 @@ def require(ledger: Ledger) -> None:
         raise _not_ready(ledger, "there is no ledger at {place}", "create it: stocksync migrate")
     if revision == wanted():
         return
-    if revision in _revisions():
+    if revision < wanted() and revision in _revisions():
         raise _not_ready(
             ledger, "the ledger at {place} is older than this program", "run: stocksync migrate"
         )
@@ -67,7 +67,7 @@ def require(ledger: Ledger) -> None:
 
 
 def _revisions() -> set[str]:
-    """All revisions that can be upgraded from."""
+    """All revisions whose files are here, those of a newer program's included."""
     from alembic.script import ScriptDirectory
 
     return {script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()}
