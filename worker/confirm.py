@@ -21,8 +21,19 @@ from worker.model import ConfirmState, Expect, FailureKind, Key, StockRecord
 from worker.omnitron.client import LOOKUP_PKS, PAGE_LIMIT, RESOURCES
 from worker.omnitron.failures import unreadable
 from worker.planning import limiter
-from worker.planning.confirming import LAG_SHARE, Expected, Seen, Sent, Sight, judge, must_heal
-from worker.planning.levels import resent
+from worker.planning.confirming import (
+    LAG_SHARE,
+    Expected,
+    Seen,
+    Sent,
+    Sight,
+    judge,
+    landed_since,
+    must_heal,
+    shows,
+    written_after,
+)
+from worker.planning.levels import healed, resent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -391,23 +402,31 @@ class _Look:
         resource: str,
         records: Mapping[tuple[int, int], StockRecord],
     ) -> set[Key]:
-        rows = confirmations.of_pks(connection, self._channel.id, [pk for pk, _ in records])
-        known = {name: row for name, row in rows.items() if name in records}
-        keys = [row.key for row in known.values()]
-        history = batches.values_sent(connection, keys)
-        there = levels.by_keys(connection, keys, lock=True)
+        found = confirmations.of_pks(connection, self._channel.id, [pk for pk, _ in records])
+        about = {row.key: records[name] for name, row in found.items() if name in records}
+        there = levels.by_keys(connection, about, lock=True)  # nobody delivers them meanwhile
+        known = confirmations.of_keys(connection, self._channel.id, about)
+        odd = [key for key, row in known.items() if not shows(about[key], _expected(row))]
+        history = batches.values_sent(connection, odd)
         now = self._ledger.now(connection)
         changed = []
-        for name, row in known.items():
-            self.resources[row.stock_list] = resource
-            seen = judge(_expected(row), records[name], _sent(history.get(row.key, [])))
-            after = self._after(row, records[name], seen, now)
-            level = there.get(row.key)
-            if seen.sight is Sight.OLDER and level is not None:
-                after = self._heal(connection, after, records[name], level, now)
+        for key, row in known.items():
+            self.resources[key.stock_list] = resource
+            lines = history.get(key, [])
+            seen = judge(_expected(row), about[key], _sent(lines))
+            after = self._after(row, about[key], seen, now)
+            if seen.sight is Sight.OLDER and key in there:
+                landed = landed_since(about[key], _expected(row), self._doubtful(lines, now))
+                if landed or not _is_healed(row):
+                    after = self._heal(connection, after, about[key], there[key], now)
             changed.append(after)
         confirmations.save(connection, changed)
-        return set(keys)
+        return set(about)
+
+    def _doubtful(self, lines: Iterable[Line], now: float) -> list[Sent]:
+        """What was in doubt lately, so that it may still land."""
+        since = now - self._channel.confirm_within
+        return _sent(line for line in lines if line.doubtful and (line.at or 0.0) > since)
 
     def _after(
         self, row: Confirmation, record: StockRecord, seen: Seen, now: float
@@ -443,9 +462,8 @@ class _Look:
         level: Level,
         now: float,
     ) -> Confirmation:
-        """Send the newest value once more, once per revision."""
-        healed_before = row.healed_revision is not None and row.revision <= row.healed_revision
-        if healed_before or level.revision != row.revision or level.park_reason is not None:
+        """Send the newest value once more, unless something newer goes anyway."""
+        if level.revision != row.revision or level.park_reason is not None:
             return row
         due = must_heal(
             record,
@@ -457,15 +475,20 @@ class _Look:
         )
         if not due:
             return row
-        levels.save(connection, [resent(level, now=now)])
+        is_proven = written_after(record, posted_at=row.posted_at)
+        after = healed(level, has=record.stock if is_proven else None, now=now)
+        levels.save(connection, [after])
+        confirmations.mark_healed(connection, row.key, revision=after.revision)
         self.healed += 1
-        return row._replace(healed_revision=level.revision + 1)
+        return row._replace(healed_revision=after.revision)
 
     def _not_found(
         self, connection: Connection, rows: Sequence[Confirmation], *, told: bool
     ) -> None:
+        keys = [row.key for row in rows]
+        there = levels.by_keys(connection, keys, lock=True)  # nobody delivers them meanwhile
         now = self._ledger.now(connection)
-        fresh = confirmations.of_keys(connection, self._channel.id, [row.key for row in rows])
+        fresh = confirmations.of_keys(connection, self._channel.id, keys)
         waiting = [
             row._replace(looked_at=now)
             for row in fresh.values()
@@ -473,7 +496,7 @@ class _Look:
         ]
         after = [self._given_up(row, now) for row in waiting] if told else waiting
         if told and self._channel.expect is Expect.ALL:
-            after = self._sent_again(connection, after, now)
+            after = self._sent_again(connection, after, there, now)
         confirmations.save(connection, after)
         if self._channel.expect is Expect.LISTED:  # it need not show them
             never = [
@@ -484,7 +507,11 @@ class _Look:
             confirmations.forget(connection, self._channel.id, never)
 
     def _sent_again(
-        self, connection: Connection, rows: Sequence[Confirmation], now: float
+        self,
+        connection: Connection,
+        rows: Sequence[Confirmation],
+        there: Mapping[Key, Level],
+        now: float,
     ) -> list[Confirmation]:
         """Send once more what the channel has never shown: Omnitron may have dropped the write.
 
@@ -499,7 +526,6 @@ class _Look:
             and row.healed_revision is None
             and self._waited(row, now) >= lag
         ][: max(0, _NEVER_SHOWN - self.healed)]
-        there = levels.by_keys(connection, [row.key for row in late], lock=True)
         gone = {
             row.key: there[row.key]
             for row in late
@@ -508,6 +534,8 @@ class _Look:
             and there[row.key].park_reason is None
         }
         levels.save(connection, [resent(level, now=now) for level in gone.values()])
+        for key, level in gone.items():
+            confirmations.mark_healed(connection, key, revision=level.revision + 1)
         self.healed += len(gone)
         return [
             row._replace(healed_revision=row.revision + 1) if row.key in gone else row
@@ -526,6 +554,11 @@ class _Look:
     def _waited(self, row: Confirmation, now: float) -> float:
         """For how many seconds the channel could have shown it."""
         return now - row.since - max(self._unreadable - row.unreadable_before, 0.0)
+
+
+def _is_healed(row: Confirmation) -> bool:
+    """Whether this revision is itself a heal: what no doubt explains is healed once."""
+    return row.healed_revision is not None and row.revision <= row.healed_revision
 
 
 def _expected(row: Confirmation) -> Expected:

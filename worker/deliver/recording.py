@@ -11,7 +11,7 @@ from worker.deliver.expiring import woken
 from worker.deliver.failing import item_failure, list_failure
 from worker.deliver.unknown import Asked, tell
 from worker.ledger import batches, channels, confirmations, failures, levels, lists, sources, target
-from worker.ledger.batches import Line
+from worker.ledger.batches import NOT_STARTED, Line
 from worker.ledger.confirmations import Accepted
 from worker.model import PAGE_ROWS, AnswerClass, BatchStatus, Delivered, LineOutcome
 from worker.planning import delivery
@@ -193,7 +193,7 @@ class Recording:
     def _line(self, line: Claimed, settled: Settled | None) -> Line:
         outcome = self.batch.answers.get(line)
         end = LineOutcome.WAITING if settled is None else settled.outcome
-        reason = LEASE_LOST if settled is None else (outcome.reason if outcome else "not_started")
+        reason = LEASE_LOST if settled is None else (outcome.reason if outcome else NOT_STARTED)
         return Line(
             batch_id=self.slip.batch_id,
             stock_list=line.key.stock_list,

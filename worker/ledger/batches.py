@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import and_, insert, select, text, update
 
 from worker.ledger import bulk, schema
-from worker.model import BatchStatus, Key
+from worker.model import BatchStatus, Key, LineOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _table = schema.batch
 _lines = schema.batch_line
 _SENDING = text("batch.status = 'sending'")
+
+
+NOT_STARTED = "not_started"
+"""Why a line waits that no request was made for."""
 
 
 class Batch(NamedTuple):
@@ -55,6 +59,12 @@ class Line(NamedTuple):
     status: int | None
     message: str | None
     at: float | None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether Omnitron may have taken it, or may still, although it did not say so."""
+        settled = self.outcome in {None, LineOutcome.SENT}
+        return not settled and self.reason not in {None, NOT_STARTED}
 
 
 def open_batch(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, func, literal, select, text, tuple_
+from sqlalchemy import delete, func, literal, select, text, tuple_, update
 
 from worker.ledger import bulk, schema
 from worker.model import ConfirmState, Key
@@ -48,6 +48,9 @@ class Confirmation(NamedTuple):
     def key(self) -> Key:
         """The level that it is about."""
         return Key(self.stock_list, self.sku)
+
+
+_NAMES = ", ".join(f"c.{name}" for name in Confirmation._fields)
 
 
 class Accepted(NamedTuple):
@@ -121,9 +124,8 @@ def of_keys(
     connection: Connection, channel_id: int, keys: Iterable[Key]
 ) -> dict[Key, Confirmation]:
     """A channel's rows of these keys."""
-    names = ", ".join(f"c.{name}" for name in Confirmation._fields)
     statement = (
-        f"SELECT {names} FROM {{keys}} k CROSS JOIN confirmation c"
+        f"SELECT {_NAMES} FROM {{keys}} k CROSS JOIN confirmation c"
         " WHERE c.stock_list = k.stock_list AND c.sku = k.sku AND c.channel_id = ?"
     )
     rows = map(Confirmation._make, bulk.by_keys(connection, statement, set(keys), channel_id))
@@ -134,22 +136,24 @@ def of_pks(
     connection: Connection, channel_id: int, pks: Sequence[int]
 ) -> dict[tuple[int, int], Confirmation]:
     """A channel's rows by (remote pk, stock list)."""
-    condition = (_table.c.channel_id == channel_id) & _table.c.remote_pk.in_(pks)
-    rows = _selected(connection, condition)
+    statement = (
+        f"SELECT {_NAMES} FROM {{numbers}} k CROSS JOIN confirmation c"
+        " WHERE c.remote_pk = k.number AND c.channel_id = ?"
+    )
+    rows = map(Confirmation._make, bulk.by_numbers(connection, statement, set(pks), channel_id))
     return {(row.remote_pk or 0, row.stock_list): row for row in rows}
 
 
 def waiting(connection: Connection, channel_id: int, *, limit: int) -> list[Confirmation]:
     """The rows that wait, those first that were looked for the longest time ago."""
-    condition = (_table.c.channel_id == channel_id) & (_table.c.state == ConfirmState.WAITING)
-    return _selected(connection, condition, _table.c.looked_at, _table.c.since, limit=limit)
+    return _of_state(connection, channel_id, ConfirmState.WAITING, limit=limit)
 
 
 def not_confirmed(connection: Connection, channel_id: int, *, limit: int) -> list[Confirmation]:
     """Rows that were given up or overwritten; they are looked at again now and then."""
-    states = [ConfirmState.UNCONFIRMED, ConfirmState.OVERWRITTEN]
-    condition = (_table.c.channel_id == channel_id) & _table.c.state.in_(states)
-    return _selected(connection, condition, _table.c.looked_at, limit=limit)
+    states = (ConfirmState.UNCONFIRMED, ConfirmState.OVERWRITTEN)
+    rows = [row for s in states for row in _of_state(connection, channel_id, s, limit=limit)]
+    return sorted(rows, key=lambda row: row.looked_at)[:limit]
 
 
 def keys_in(connection: Connection, channel_id: int, state: ConfirmState) -> list[Key]:
@@ -162,10 +166,9 @@ def doubted(
     connection: Connection, channel_id: int, *, since: float, limit: int
 ) -> list[Confirmation]:
     """Confirmed rows of which an earlier value was in doubt after ``since``: it may still land."""
-    names = ", ".join(f"c.{name}" for name in Confirmation._fields)
     statement = (
-        f"SELECT DISTINCT {names} FROM batch b CROSS JOIN batch_line l CROSS JOIN confirmation c"
-        " WHERE b.waiting > 0 AND b.ended_at > ? AND l.batch_id = b.id AND l.outcome = 'waiting'"
+        f"SELECT DISTINCT {_NAMES} FROM batch b CROSS JOIN batch_line l CROSS JOIN confirmation c"
+        " WHERE b.lines > b.sent AND b.ended_at > ? AND l.batch_id = b.id AND l.outcome <> 'sent'"
         " AND l.reason <> 'not_started' AND c.channel_id = ? AND c.stock_list = l.stock_list"
         " AND c.sku = l.sku AND c.state = 'confirmed' AND c.revision > l.revision"
         f" ORDER BY c.looked_at LIMIT {limit}"
@@ -216,6 +219,12 @@ def save(connection: Connection, rows: Iterable[Confirmation]) -> None:
     bulk.upsert(connection, _table, Confirmation._fields, ordered)
 
 
+def mark_healed(connection: Connection, key: Key, *, revision: int) -> None:
+    """Whichever channels show this level: one of them has made it go again, as this revision."""
+    condition = (_table.c.stock_list == key.stock_list) & (_table.c.sku == key.sku)
+    connection.execute(update(_table).where(condition).values(healed_revision=revision))
+
+
 def forget(connection: Connection, channel_id: int, keys: Iterable[Key]) -> None:
     """Expect nothing of these keys any more."""
     for key in keys:
@@ -234,6 +243,14 @@ def forget_between(connection: Connection, after: Key | None, upto: Key) -> None
     if after is not None:
         condition &= key > tuple_(literal(after.stock_list), literal(after.sku))
     connection.execute(delete(_table).where(condition))
+
+
+def _of_state(
+    connection: Connection, channel_id: int, state: ConfirmState, *, limit: int
+) -> list[Confirmation]:
+    """Those first that were looked for the longest time ago."""
+    order = (_table.c.looked_at, _table.c.since)
+    return _selected(connection, _open(channel_id, state), *order, limit=limit)
 
 
 def _selected(

@@ -226,8 +226,8 @@ batch = Table(
     sqlite_autoincrement=True,
 )
 
-_partial("ix_batch_waiting", batch.c.ended_at, where=text("waiting > 0"))
 _partial("ix_batch_sending", batch.c.lease_until, where=text("status = 'sending'"))
+_partial("ix_batch_untaken", batch.c.ended_at, where=text("lines > sent"))
 
 batch_line = Table(
     "batch_line",
@@ -277,15 +277,11 @@ confirmation = Table(
     sqlite_with_rowid=False,
 )
 _partial(
-    "ix_confirmation_waiting",
-    confirmation.c.channel_id,
-    confirmation.c.looked_at,
-    where=text("state = 'waiting'"),
-)
-_partial(
     "ix_confirmation_open",
     confirmation.c.channel_id,
     confirmation.c.state,
+    confirmation.c.looked_at,
+    confirmation.c.since,
     where=text("state <> 'confirmed'"),
 )
 Index("ix_confirmation_remote", confirmation.c.channel_id, confirmation.c.remote_pk)

@@ -96,12 +96,16 @@ def rename(connection: Connection, source_id: int, name: str, *, instead_of: int
 
 
 def end_retiring(connection: Connection) -> None:
-    """Retire the levels that were to go to zero first, as far as Omnitron has the zero."""
-    wish = (_table.c.intent == "retire") & ~_table.c.configured
+    """Retire the levels that were to go once more first (to zero), as far as Omnitron has that.
+
+    What a person has pinned goes again when that ends.
+    """
+    wish = _table.c.intent.in_(["retire", "retired"]) & ~_table.c.configured
     level = schema.level
     for (source_id,) in connection.execute(select(_table.c.id).where(wish)).all():
         left = (level.c.source_id == source_id) & ~level.c.retired
         done = (level.c.revision <= level.c.sent_revision) & level.c.claim_token.is_(None)
+        done &= level.c.override_stock.is_(None)
         connection.execute(update(level).where(left & done).values(retired=True))
         if connection.execute(select(level.c.sku).where(left).limit(1)).first() is None:
             change(connection, source_id, intent="retired")

@@ -57,9 +57,14 @@ class Seen:
     other_modified: float | None = None
 
 
+def shows(record: StockRecord, expected: Expected) -> bool:
+    """Whether a record has the value that is looked for; else it takes a history to judge it."""
+    return _shows(record, expected.stock, expected.unit_type)
+
+
 def judge(expected: Expected, record: StockRecord, history: Iterable[Sent]) -> Seen:
     """What a record proves. history: every value ever sent for the key."""
-    if _shows(record, expected.stock, expected.unit_type):
+    if shows(record, expected):
         return _same(expected, record)
     lines = [sent for sent in history if _shows(record, sent.stock, sent.unit_type)]
     later = [sent.revision for sent in lines if sent.revision > expected.revision]
@@ -125,7 +130,22 @@ def must_heal(  # noqa: PLR0913 - moments and spans, all by name
     age = now - sent_at if sent_at <= now else math.inf  # else the clock was put back since
     if age < settle:
         return False
-    written_after = (
-        posted_at is None or record.modified is None or record.modified >= posted_at - CLOCK_SLACK
-    )
-    return written_after or age >= LAG_SHARE * confirm_within
+    is_late = written_after(record, posted_at=posted_at)
+    return is_late or age >= LAG_SHARE * confirm_within
+
+
+def written_after(record: StockRecord, *, posted_at: float | None) -> bool:
+    """Whether an older value was written behind our POST, as far as dates can tell."""
+    if posted_at is None or record.modified is None:
+        return True
+    return record.modified >= posted_at - CLOCK_SLACK
+
+
+def landed_since(record: StockRecord, expected: Expected, doubtful: Iterable[Sent]) -> bool:
+    """Whether a request that was in doubt has taken effect since another value was seen last.
+
+    doubtful: what may still land. Whatever else puts an older value back is healed only once.
+    """
+    seen, written = expected.other_modified, record.modified
+    is_news = seen is None or (written is not None and written > seen)
+    return is_news and any(_shows(record, sent.stock, sent.unit_type) for sent in doubtful)

@@ -208,6 +208,15 @@ def resent(level: Level, *, now: float) -> Level:
     return _raised(level, now=now, backfill=False)
 
 
+def healed(level: Level, *, has: int | None, now: float) -> Level:
+    """Omnitron went back to an older value of ours, so the newest goes again, retired or not.
+
+    has: the stock that it has now, where that is proven; what it was sent last counts no more.
+    """
+    back = level._replace(retired=False, sent_stock=level.sent_stock if has is None else has)
+    return resent(back, now=now)
+
+
 def _raised(level: Level, *, now: float, backfill: bool) -> Level:
     return level._replace(
         revision=level.revision + 1,
