@@ -169,10 +169,11 @@ def _retire_page(  # noqa: PLR0913 - where it goes on, and how, by name
 def _ended(level: Level, *, zero: bool, now: float) -> Level:
     """The level without its source; an unknown product has nothing in Omnitron to take back."""
     if not zero or level.park_reason == UNKNOWN_PRODUCT:
-        return level._replace(retired=True)
+        return level._replace(retired=not level.pinned)
     none_left = level.value._replace(stock=0)
     after = stated(replayed(level), none_left, pull_id=level.pull_id, now=now)
-    return after._replace(retired=not after.must_go, vetted_stock=None)
+    goes = after.must_go or after.pinned  # what was pinned just now goes when that ends
+    return after._replace(retired=not goes, vetted_stock=None)
 
 
 def _unparked(before: Level, after: Level) -> bool:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from worker.deliver import require_address
 from worker.errors import ExitCode, OmnitronLoginWaits, OmnitronUnreachable, WrongTarget
-from worker.ledger import levels, lists, target
+from worker.ledger import levels, lists
 from worker.ledger.clock import boottime
 from worker.model import Delivered
 from worker.pull import PullReport, read_soon, still_held
@@ -234,12 +235,4 @@ async def _sign_in(service: Service, *, until: float) -> None:
 def require_target(service: Service) -> None:
     """Raise WrongTarget where this ledger has sent to another Omnitron than the configured one."""
     with service.ledger.read() as connection:
-        bound = target.base_url(connection)
-    wanted = service.target.base_url
-    if bound is not None and bound.rstrip("/") != wanted.rstrip("/"):
-        raise WrongTarget(
-            f"this ledger has sent to {bound}, the configuration names {wanted}",
-            remedy="another system: stocksync target rebind --new (everything goes again);"
-            " the same one under a new address: stocksync target rebind --moved",
-            place="omnitron.base_url",
-        )
+        require_address(connection, service.target.base_url)

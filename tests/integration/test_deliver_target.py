@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.delivering import Desk, requests, stocks
+from tests.integration.delivering import Desk, requests, sent, stocks
 from tests.integration.ledgers import HandClock
-from tests.integration.scenes import level_of, open_failures, say
+from tests.integration.scenes import level_of, open_failures, reasons, say
+from worker.errors import LedgerUnreachable, WrongTarget
 from worker.ledger import Ledger, levels, target
 from worker.model import Delivered, TargetState
+from worker.operating import move_target
 
 if TYPE_CHECKING:
     from worker.sandbox import RunningSandbox
@@ -59,6 +61,36 @@ def test_a_run_whose_login_waits_its_turn_ends_after_one_batch_and_says_when_to_
     assert (run.wait, run.delivered) == (7.0, Delivered(waiting=2))
     assert "login" in run.reason
     assert desk.target().state == TargetState.UP
+
+
+def test_a_login_that_finds_the_ledger_gone_blames_no_item(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    gone = [LedgerUnreachable("it is locked", remedy="wait")]
+
+    async def slot() -> float:
+        if gone:
+            raise gone.pop()
+        return 0.0
+
+    desk.login_slot = slot
+    say(desk.ledger, {"A": 5, "B": 6})
+    assert desk.deliver().delivered == Delivered(waiting=2)
+    assert (reasons(desk.ledger), desk.target().state) == ([], TargetState.UP)
+    assert desk.drain() == Delivered(sent=2)
+    assert stocks(sandbox) == {"A": 5, "B": 6}
+
+
+def test_nothing_goes_to_an_omnitron_that_the_ledger_belongs_to_no_longer(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    say(desk.ledger, {"A": 5})
+    desk.deliver()
+    say(desk.ledger, {"A": 6})
+    move_target(desk.ledger, "https://elsewhere.example", actor="ayse")
+    with pytest.raises(WrongTarget, match=r"elsewhere\.example"):
+        desk.deliver()
+    assert sent(sandbox, "A") == [5]
 
 
 def test_a_target_that_denied_us_is_probed_once_a_minute_with_the_password_of_today(

@@ -150,12 +150,21 @@ def test_a_list_that_stands_still_keeps_its_levels_only(ledger: Ledger, clock: H
 
 def test_a_list_stands_still_longer_each_time_and_at_most_an_hour(ledger: Ledger) -> None:
     pauses = []
-    for _ in range(10):
-        ledger.write(lambda tx: lists.stop(tx, 7, reason="r", now=0.0, first_pause=60))
+    for moment in range(0, 100_000, 10_000):
+        ledger.write(lambda tx, now=moment: lists.stop(tx, 7, reason="r", now=now, first_pause=60))
         with ledger.read() as connection:
-            pauses.append(lists.every(connection)[0].stopped_until)
+            pauses.append(lists.every(connection)[0].stopped_until - moment)
     assert pauses[:3] == [60, 120, 240]
     assert pauses[-1] == 3600
+
+
+def test_a_list_that_several_workers_find_refused_at_once_stands_still_as_for_one(
+    ledger: Ledger,
+) -> None:
+    for _ in range(10):
+        ledger.write(lambda tx: lists.stop(tx, 7, reason="r", now=0.0, first_pause=60))
+    with ledger.read() as connection:
+        assert lists.every(connection)[0].stopped_until == 60
 
 
 def test_while_raises_are_paused_only_the_urgent_go(ledger: Ledger) -> None:

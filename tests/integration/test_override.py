@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.delivering import Desk, sent, stocks
-from tests.integration.scenes import change, level_of, open_failures, say
+from tests.integration.scenes import SOURCE, change, level_of, open_failures, register, say
 from worker import overriding
 from worker.deliver import Slip
 from worker.errors import UsageError
-from worker.ledger import retention
+from worker.ledger import retention, sources
 from worker.ledger.status import level_counts
 from worker.model import Key, Rank
 from worker.operating import pause_target
+from worker.ownership import retire_source
 from worker.replay import replay
 
 if TYPE_CHECKING:
@@ -257,3 +258,18 @@ def test_a_sku_must_be_known_fed_and_in_one_list_or_in_that_which_is_named(shown
     change(shown.ledger, "A", retired=True)
     with pytest.raises(UsageError, match="retired"):
         overriding.override(shown.ledger, "A", stock_list=1, **options)  # type: ignore[arg-type]
+
+
+def test_a_level_that_is_pinned_while_its_source_is_retired_goes_to_zero_all_the_same(
+    shown: Desk, sandbox: RunningSandbox
+) -> None:
+    register(shown.ledger, "another")
+    retire_source(shown.ledger, SOURCE, zero=True, actor="ayse")
+    pin(shown, 7)
+    shown.deliver()
+    shown.ledger.write(sources.end_retiring)
+    shown.clock.forward(HOUR + 1)
+    shown.deliver()
+    assert stocks(sandbox) == {"A": 0}
+    shown.ledger.write(sources.end_retiring)
+    assert level_of(shown.ledger, "A").retired

@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from worker.deliver.address import require_address
 from worker.deliver.expiring import end_overrides, end_pauses, expire, shorten
 from worker.deliver.slip import MARGIN, Slip, lease_of
 from worker.ledger import batches, claims, levels, target
@@ -47,7 +48,11 @@ class Claim:
         return lease_of(self.plan)
 
     def make(self, connection: Connection, *, now: float) -> Slip | Rest:
-        """Claim the next batch, or say how long there is nothing to do, and why."""
+        """Claim the next batch, or say how long there is nothing to do, and why.
+
+        Raises WrongTarget where the ledger was bound to another Omnitron meanwhile.
+        """
+        require_address(connection, self.plan.base_url)
         shorten(connection, timeout=self.plan.timeout, now=now)
         expire(connection, settle=self.plan.settle, longest=10 * self.lease, now=now)
         end_overrides(connection, now=now)

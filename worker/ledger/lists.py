@@ -55,9 +55,15 @@ def seen(connection: Connection, lists: Iterable[StockList], *, now: float) -> N
 def stop(
     connection: Connection, stock_list: int, *, reason: str, now: float, first_pause: float = 60.0
 ) -> None:
-    """Let a list rest that Omnitron refuses; longer each time, at most an hour."""
-    query = select(_table.c.stops).where(_table.c.id == stock_list)
-    stops = connection.execute(query).scalar() or 0
+    """Let a list rest that Omnitron refuses; longer each time, at most an hour.
+
+    Several workers that were refused at one time are one time.
+    """
+    query = select(_table.c.stops, _table.c.stopped_until).where(_table.c.id == stock_list)
+    before = connection.execute(query.with_for_update()).first()
+    stops, until = (0, 0.0) if before is None else before
+    if until > now:
+        return
     pause = min(first_pause * 2.0 ** min(stops, 8), 3600.0)
     values = {"stopped_reason": reason, "stopped_until": now + pause, "stops": stops + 1}
     _put(connection, stock_list, values)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+import structlog
 
 from worker.errors import StocksyncError
 from worker.model import Answer
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 LOGIN_PATH = "api/i1/auth/login/"
 LOGIN_CAP = 64 * 1024
 LONGEST_TOKEN = 1024
+
+_ASK_AGAIN = 1.0
+"""Seconds after which a login slot is asked for again that could not be asked for."""
+
+log = structlog.get_logger(__name__)
 
 DENIED: Final = (400, 401, 403)
 """A login's statuses that mean: these credentials are not good."""
@@ -115,10 +121,18 @@ class Access:
             return _refusal("credentials_unreadable", excerpt=self._redaction.text(str(error)))
         if isinstance(credentials, FixedToken):
             return self._fixed(credentials.key, refused)
-        wait = await self._on_login()
+        wait = await self._slot_wait()
         if wait > 0:
             return _refusal("login_wait", retry_after=str(math.ceil(wait)))
         return await self._log_in(credentials)
+
+    async def _slot_wait(self) -> float:
+        """Seconds until a login has its turn; a short while where nobody can say, for now."""
+        try:
+            return await self._on_login()
+        except StocksyncError as error:
+            log.warning("login_slot_unknown", reason=error.message)
+            return _ASK_AGAIN
 
     def _fixed(self, key: str, refused: str | None) -> str | Answer:
         self._redaction.remember(key)
