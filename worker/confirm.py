@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _LEASE = 120.0
+_LOOK_SECONDS = 60.0
+"""A look at a channel takes no longer, but for its last request: its lease is longer still."""
 _SHARE_WHILE_DUE = 0.1
 _MOST_PER_POLL = 20_000
 _LOST_LOOKED_AT = 50
@@ -72,12 +74,13 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watcher:
-    """What confirming works with."""
+    """What confirming works with. look_seconds: after these a look at a channel ends early."""
 
     ledger: Ledger
     client: OmnitronClient
     plan: TargetPlan
     stopped: Callable[[], bool] = lambda: False
+    look_seconds: float = _LOOK_SECONDS
 
     async def poll(self, channel: ChannelPlan, *, force: bool = False) -> Confirmed | None:
         """Look at one channel if it is due (or ``force``); None: not due, or somebody else does."""
@@ -261,6 +264,7 @@ class _Look:
         self._client = watcher.client
         self._channel = channel
         self._budget = 0
+        self._until = boottime() + watcher.look_seconds
         self._unreadable = 0.0
         self.confirmed = 0
         self.healed = 0
@@ -324,7 +328,8 @@ class _Look:
     async def records(self) -> None:
         """Ask for what still waits by its pks, those first that waited longest for a look."""
         with self._ledger.read() as connection:
-            rows = confirmations.waiting(connection, self._channel.id, limit=_MOST_PER_POLL)
+            affordable = min(_MOST_PER_POLL, self._budget * LOOKUP_PKS)
+            rows = confirmations.waiting(connection, self._channel.id, limit=affordable)
             rows += confirmations.not_confirmed(connection, self._channel.id, limit=_LOST_LOOKED_AT)
             rows += self._doubted(connection)
         for start in range(0, len(rows), LOOKUP_PKS):
@@ -367,7 +372,7 @@ class _Look:
 
     async def _turn(self) -> bool:
         """Reserve a slot for one GET and wait for it; False: no more this time."""
-        if self._budget <= 0 or self._watcher.stopped():
+        if self._budget <= 0 or boottime() > self._until or self._watcher.stopped():
             return False
         self._budget -= 1
         wait = self._ledger.write(self._reserve)

@@ -126,11 +126,11 @@ class Desk:
             self.clock.forward(run.wait)
         raise AssertionError(f"still not drained: {run}")
 
-    def poll(self, *, force: bool = True) -> Confirmed:
+    def poll(self, *, force: bool = True, **changes: Any) -> Confirmed:
         """Look at the channel."""
 
         async def run() -> Confirmed | None:
-            watcher = Watcher(ledger=self.ledger, client=self.client, plan=self.plan)
+            watcher = Watcher(ledger=self.ledger, client=self.client, plan=self.plan, **changes)
             return await watcher.poll(self.channel, force=force)
 
         found = self._runner.run(run())

@@ -297,3 +297,17 @@ def test_reading_changes_nothing_in_omnitron(desk: Desk, sandbox: RunningSandbox
     desk.poll()
     assert (sandbox.state(), len(sandbox.journal()), requests(sandbox, "POST")) == before
     assert sandbox.consume(5, limit=1000) == 150
+
+
+def test_a_slow_channel_is_looked_at_for_a_while_and_the_next_look_goes_on(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    delivered(desk, **{f"S{number:03}": number for number in range(120)})
+    while sandbox.consume(5):
+        pass
+    slow = sandbox.order("delay", method="GET", path=CHANNEL_READS, before=0.3)
+    first = desk.poll(look_seconds=0.5)
+    assert first.confirmed < 120
+    assert first.error is None
+    sandbox.lift(slow)
+    assert first.confirmed + desk.poll().confirmed == 120

@@ -67,16 +67,16 @@ def test_partial_indexes_keep_their_condition(ledger: Ledger) -> None:
     with ledger.read() as connection:
         there = {
             index["name"]: index["dialect_options"]
-            for table in ("level", "confirmation", "failure")
+            for table in ("level", "batch", "confirmation", "failure")
             for index in inspect(connection).get_indexes(table)
         }
     wanted = [
         index
-        for table in (schema.level, schema.confirmation, schema.failure)
+        for table in (schema.level, schema.batch, schema.confirmation, schema.failure)
         for index in table.indexes
         if index.dialect_options["sqlite"]["where"] is not None
     ]
-    assert len(wanted) == 12
+    assert len(wanted) == 13
     for index in wanted:
         assert f"{'sqlite' if ledger.sqlite else 'postgresql'}_where" in there[index.name]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _table = schema.batch
 _lines = schema.batch_line
 _SENDING = text("batch.status = 'sending'")
+_LATEST = _table.c.id.desc()
 
 
 NOT_STARTED = "not_started"
@@ -172,15 +173,23 @@ def of_one(connection: Connection, ids: Iterable[int | None]) -> set[int]:
 
 def overdue(connection: Connection, *, now: float) -> list[Batch]:
     """Batches that still count as being sent although their lease is over."""
-    return _selected(connection, and_(_SENDING, _table.c.lease_until <= now))
+    overdue = and_(_SENDING, _table.c.lease_until <= now)
+    return _selected(connection, overdue, order=_table.c.lease_until)
 
 
 def sending(connection: Connection, *, beyond: float) -> list[Batch]:
     """Batches that are being sent, with a lease that lasts longer than until ``beyond``."""
-    return _selected(connection, and_(_SENDING, _table.c.lease_until > beyond))
+    alive = and_(_SENDING, _table.c.lease_until > beyond)
+    return _selected(connection, alive, order=_table.c.lease_until)
 
 
-def _selected(connection: Connection, condition: object, limit: int | None = None) -> list[Batch]:
+def _selected(
+    connection: Connection,
+    condition: object,
+    *,
+    order: object = _LATEST,
+    limit: int | None = None,
+) -> list[Batch]:
     columns = [_table.c[name] for name in Batch._fields]
-    query = select(*columns).where(condition).order_by(_table.c.id.desc()).limit(limit)  # type: ignore[arg-type]
+    query = select(*columns).where(condition).order_by(order).limit(limit)  # type: ignore[arg-type]
     return [Batch._make(row) for row in connection.execute(query)]

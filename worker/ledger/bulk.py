@@ -107,24 +107,6 @@ def by_keys(
             yield from connection.exec_driver_sql(text, (lists, skus, *arguments))
 
 
-def by_numbers(
-    connection: Connection, statement: str, numbers: Iterable[int], *arguments: object
-) -> Iterator[Any]:
-    """Run ``statement`` for pages of numbers and yield its rows.
-
-    In it ``{numbers}`` stands for them as a table with the column ``number``, to be named first in
-    FROM as ``k``, and ``?`` for the further ``arguments`` after it.
-    """
-    for page in paged(sorted(numbers)):
-        if connection.dialect.name == "sqlite":
-            source = "(SELECT value AS number FROM json_each(?))"
-            bound: tuple[object, ...] = (orjson.dumps(page).decode(), *arguments)
-            yield from connection.exec_driver_sql(statement.format(numbers=source), bound)
-        else:
-            text = statement.replace("{numbers} k", "unnest(%s::bigint[]) AS k (number)")
-            yield from connection.exec_driver_sql(text.replace("?", "%s"), (page, *arguments))
-
-
 def tuples(
     connection: Connection, statement: str, arguments: tuple[object, ...]
 ) -> list[tuple[Any, ...]]:

@@ -70,12 +70,15 @@ def claim(connection: Connection, ticket: Ticket, *, limit: int, now: float) -> 
 def _usual(connection: Connection, ticket: Ticket, limit: int, now: float) -> list[Claimed]:
     """At most a tenth of unknown products, a tenth simply the oldest, the rest by rank.
 
-    The tenths are kept over many small batches too.
+    The tenths are kept over many small batches too. Where fewer than wanted go by rank, none are
+    left that might go by age: very many that may not go are looked through once, not twice.
     """
     unknown = _claim(connection, ticket, UNKNOWN, _tenth(ticket.batch_id + 5, limit), now)
     oldest = min(_tenth(ticket.batch_id, limit), limit - len(unknown))
-    by_rank = _claim(connection, ticket, BY_RANK, limit - len(unknown) - oldest, now)
-    return [*unknown, *by_rank, *_claim(connection, ticket, OLDEST, oldest, now)]
+    wanted = limit - len(unknown) - oldest
+    by_rank = _claim(connection, ticket, BY_RANK, wanted, now)
+    by_age = _claim(connection, ticket, OLDEST, oldest if len(by_rank) == wanted else 0, now)
+    return [*unknown, *by_rank, *by_age]
 
 
 def _tenth(number: int, limit: int) -> int:

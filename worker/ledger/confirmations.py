@@ -136,11 +136,8 @@ def of_pks(
     connection: Connection, channel_id: int, pks: Sequence[int]
 ) -> dict[tuple[int, int], Confirmation]:
     """A channel's rows by (remote pk, stock list)."""
-    statement = (
-        f"SELECT {_NAMES} FROM {{numbers}} k CROSS JOIN confirmation c"
-        " WHERE c.remote_pk = k.number AND c.channel_id = ?"
-    )
-    rows = map(Confirmation._make, bulk.by_numbers(connection, statement, set(pks), channel_id))
+    of_channel = _table.c.channel_id + 0 == channel_id  # so put that no index of channels fits
+    rows = _selected(connection, of_channel & _table.c.remote_pk.in_(pks))
     return {(row.remote_pk or 0, row.stock_list): row for row in rows}
 
 

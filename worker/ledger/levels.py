@@ -27,7 +27,11 @@ CAN_GO = "revision > sent_revision AND claim_token IS NULL AND park_reason IS NU
 RAISING = f"rank NOT IN ({LOWERING})"
 """The condition of what waits while increases are paused."""
 _PIN_OVER = "override_stock IS NOT NULL AND override_until <= ?"
-_UNKNOWN = f"park_reason = '{UNKNOWN_PRODUCT}' AND NOT retired"
+_UNKNOWN = (
+    f"park_reason = '{UNKNOWN_PRODUCT}' AND NOT retired"
+    " AND source_id + 0 = ? AND stock_list + 0 = ?"
+)
+"""Written so that of all indexes only the one of parked levels fits."""
 ASK_AGAIN = (
     f"park_reason = '{UNKNOWN_PRODUCT}' AND not_before <= ?"
     " AND claim_token IS NULL AND revision > sent_revision"
@@ -36,6 +40,8 @@ ASK_AGAIN = (
 
 
 _LOOKED_AT = 10_000
+_FEW_IN_ORDER = "stock_list + 0, sku"
+"""In key order, found by the condition: not by going through all levels, which have that order."""
 
 
 def by_keys(
@@ -67,7 +73,8 @@ def _locked(
     limit: int | None = None,
     wait: bool = False,
 ) -> dict[Key, Level]:
-    statement = f"SELECT {_NAMES} FROM level WHERE {condition} ORDER BY stock_list, sku"
+    order = "stock_list, sku" if wait else _FEW_IN_ORDER
+    statement = f"SELECT {_NAMES} FROM level WHERE {condition} ORDER BY {order}"
     if limit is not None:
         statement += f" LIMIT {limit}"
     if connection.dialect.name != "sqlite":
@@ -133,23 +140,21 @@ def forbidden(
 ) -> list[Level]:
     """Levels of these lists that were parked, before then, as not ours to write; locked."""
     numbers = ", ".join(str(int(number)) for number in stock_lists)
-    condition = f"park_reason = 'forbidden' AND parked_at <= ? AND stock_list IN ({numbers})"
+    of_lists = f"stock_list + 0 IN ({numbers})"  # so put that the index of parked levels fits
+    condition = f"park_reason = 'forbidden' AND parked_at <= ? AND {of_lists}"
     return list(_locked(connection, condition, before, limit=limit).values())
 
 
 def unknown_count(connection: Connection, source_id: int, stock_list: int) -> int:
     """How many levels of a source and list are parked since Omnitron does not know them."""
-    statement = f"SELECT count(*) FROM level WHERE {_UNKNOWN} AND source_id = ? AND stock_list = ?"
+    statement = f"SELECT count(*) FROM level WHERE {_UNKNOWN}"
     sql = bulk.driver_sql(connection, statement)
     return int(connection.exec_driver_sql(sql, (source_id, stock_list)).scalar_one())
 
 
 def unknown_ones(connection: Connection, source_id: int, stock_list: int) -> list[Level]:
     """Those levels, in key order."""
-    statement = (
-        f"SELECT {_NAMES} FROM level WHERE {_UNKNOWN} AND source_id = ? AND stock_list = ?"
-        " ORDER BY sku"
-    )
+    statement = f"SELECT {_NAMES} FROM level WHERE {_UNKNOWN} ORDER BY sku"
     sql = bulk.driver_sql(connection, statement)
     rows = connection.exec_driver_sql(sql, (source_id, stock_list))
     return [Level._make(row) for row in rows]

@@ -284,7 +284,7 @@ _partial(
     confirmation.c.since,
     where=text("state <> 'confirmed'"),
 )
-Index("ix_confirmation_remote", confirmation.c.channel_id, confirmation.c.remote_pk)
+Index("ix_confirmation_remote", confirmation.c.remote_pk)
 
 failure = Table(
     "failure",

@@ -97,7 +97,7 @@ def upgrade() -> None:
     )
     op.create_index('ix_confirmation_key', 'confirmation', ['stock_list', 'sku'], unique=False)
     op.create_index('ix_confirmation_open', 'confirmation', ['channel_id', 'state', 'looked_at', 'since'], unique=False, sqlite_where=sa.text("state <> 'confirmed'"), postgresql_where=sa.text("state <> 'confirmed'"))
-    op.create_index('ix_confirmation_remote', 'confirmation', ['channel_id', 'remote_pk'], unique=False)
+    op.create_index('ix_confirmation_remote', 'confirmation', ['remote_pk'], unique=False)
     op.create_table('event',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('at', sa.Double(), server_default=sa.text('0'), nullable=False),
