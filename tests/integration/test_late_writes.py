@@ -108,7 +108,7 @@ def test_what_somebody_puts_back_each_time_is_fought_once(
     shown(desk, 9)
     shown(desk, 2)
     for other in range(4):
-        say(desk.ledger, {"B": other})  # lets the feed be read
+        say(desk.ledger, {"B": 100 + other})  # lets the feed be read
         desk.drain()
         lands(desk, sandbox, 9)
         desk.poll()
