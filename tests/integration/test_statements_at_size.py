@@ -59,7 +59,7 @@ def test_no_batch_and_no_poll_goes_through_a_whole_table(
     desk.deliver()
     desk.poll()
     with desk.ledger.read() as connection:
-        batches.any_sending(connection, now=desk.clock())
+        batches.sending(connection, beyond=desk.clock())
     whole = {
         statement: plan
         for statement, plan in plans.items()
