@@ -175,3 +175,25 @@ def test_unknown_products_that_are_ignored_are_listed_and_change_no_exit_code(
     place.run("sync")
     assert place.json("status")["ok"]
     assert [failure["reason"] for failure in place.json("failures")] == ["unknown_product"]
+
+
+def test_a_crowd_of_rejected_rows_says_where_its_rows_are(place: Workplace) -> None:
+    place.drop("a.csv", A=1, **{f"R{number}": "x" for number in range(1_001)})
+    place.run("sync", code=1)
+    number = of_kind(place, "row")
+    text = place.run("failures", "show", number).out
+    assert "1001 rows; the first is line 3" in text
+    assert "all of its rows are in the rejects file" in text
+    assert f"failures replay {number}" not in text
+    assert (place.folder / "drop" / ".rejected" / "a.mended.csv").exists()
+
+
+def test_a_row_is_shown_as_it_was_read(place: Workplace) -> None:
+    file = place.folder / "stocksync.toml"
+    text = file.read_text().replace('stock = "stock"', 'stock = "stock"\nwarehouse = "wh"')
+    file.write_text(text.replace("stock_list = 1\n", ""))
+    (place.folder / "drop" / "a.csv").write_text("sku,stock,wh\nA,1,WH-NEW\n")
+    place.run("sync", code=1)
+    number = of_kind(place, "row")
+    assert "raw          'A', '1', 'WH-NEW'" in place.run("failures", "show", number).out
+    assert json.loads(place.json("failures", "show", number)["raw"])["row"]["sku"] == "A"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 failures = noun("failures", "What needs a person: rows, files, sources, items, channels.")
 _Source = Annotated[str | None, typer.Option(help="Only those of this source.")]
 _Reason = Annotated[str | None, typer.Option(help="Only those open for this reason.")]
+_ROWS = (
+    "all of its rows are in the rejects file (.rejected in the drop folder): mend it, or the"
+    " configuration, and drop it again; or let the source be read again: stocksync sources rewind"
+)
 _OPEN = "look at the open ones: stocksync failures"
 
 
@@ -224,7 +229,7 @@ def _message(failure: Failure) -> str:
 
 def _show(session: Session, failure: Failure, done: Sequence[Event], about: Sequence[Key]) -> None:
     moments = {"first_seen", "last_seen", "closed_at"}
-    for name, value in failure._asdict().items():
+    for name, value in (failure._asdict() | {"raw": _as_read(failure.raw)}).items():
         if value not in {None, ""} and name != "identity":
             text = session.local(value) if name in moments else value
             session.out.print(printable(f"{_label(name):<12} {text}"))
@@ -238,6 +243,15 @@ def _show(session: Session, failure: Failure, done: Sequence[Event], about: Sequ
         session.out.print(sentence)
 
 
+def _as_read(raw: str | None) -> str | None:
+    """A rejected row as its cells, where these were kept."""
+    try:
+        cells = json.loads(raw or "")["cells"]
+    except (ValueError, TypeError, KeyError):
+        return raw
+    return ", ".join(map(repr, cells)) or raw
+
+
 def _label(name: str) -> str:
     """What a person calls a field."""
     words = name.removesuffix("_id").replace("_", " ")
@@ -249,6 +263,8 @@ def _what_next(failure: Failure) -> list[str]:
         return []
     dismissing = f"to close it without effect: stocksync failures dismiss {failure.id} --why TEXT"
     again = "to send it again" if failure.kind != "row" else "to have it judged by today's rules"
+    if failure.kind == "row" and failure.occurrences > 1:
+        return [_ROWS, dismissing]
     if not _can_be_replayed(failure):
         return [dismissing]
     return [f"{again}: stocksync failures replay {failure.id}", dismissing]

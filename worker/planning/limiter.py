@@ -153,7 +153,7 @@ def as_of(target: Target, *, now: float) -> Target:
     """
     if target.state != TargetState.PAUSED or target.paused_until > now:
         return target
-    after = resumed(target, now=now, raises_too=False)
+    after = resumed(target, now=target.paused_until, raises_too=False)
     if not target.step:
         return after
     return after._replace(state=TargetState.DOWN, reason=UNTRIED, step=target.step)
