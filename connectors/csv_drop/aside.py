@@ -20,15 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from connectors.contract import Mends
+    from connectors.csv_drop.content import Placed
     from connectors.csv_drop.dialect import NumberedCells
-    from connectors.csv_drop.folder import Folder
-    from connectors.csv_drop.history import Version
     from connectors.csv_drop.options import CsvFormat
 
 
 def set_aside(
-    folder: Folder,
-    version: Version,
+    file: Placed,
     form: CsvFormat,
     *,
     rows: Iterable[tuple[int, str]],
@@ -39,7 +37,7 @@ def set_aside(
     rows: line and reason, in the order of the file; memory stays flat. mends: whose rows they are.
     Raises what `text_of` raises, and SourceUnreachable if the folder does not let us.
     """
-    with text_of(folder, version, form) as (text, codec):
+    with text_of(file, form) as (text, codec):
         first_line = text.readline()
         text.seek(0)
         header, body = _parted(text, form, place=mends.label)
@@ -47,7 +45,7 @@ def set_aside(
         first = next(wanted, None)
         if first is None:
             return  # what was rejected is no row
-        with folder.create(REJECTED, mended_name(version.order.name)) as stream:
+        with file.folder.create(REJECTED, mended_name(file.version.order.name)) as stream:
             written = io.TextIOWrapper(stream, encoding=codec, newline="")
             lines = _Lines(written, form, codec, first_line)
             _copy(header, chain([first], wanted), lines, mends)

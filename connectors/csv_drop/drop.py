@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -36,13 +35,15 @@ from connectors.csv_drop.folder import (
 )
 from connectors.csv_drop.growth import with_grown
 from connectors.csv_drop.history import Candidate, History, Version, judge_all
+from connectors.csv_drop.lineage import named, note
+from connectors.csv_drop.markers import marker_of, spent, widowed
 from connectors.csv_drop.mended import MendedFile
 from connectors.csv_drop.options import After, CsvOptions, Ready
 from connectors.csv_drop.ordering import Ordering
 from connectors.csv_drop.places import folder_at
-from connectors.csv_drop.readiness import marker_of
 from connectors.csv_drop.reasons import PATTERNS
 from connectors.csv_drop.rereading import reread
+from connectors.csv_drop.resurfacing import resurfacing
 from connectors.csv_drop.survey import Surveyor
 from connectors.errors import ConnectorError, SourceMisconfigured, SourceUnreachable
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _HELD = "A pull of this source is held; this file is taken once that is approved or discarded."
+_TAKEN = frozenset({Settlement.APPLIED, Settlement.UNCHANGED})
 _INTO_FAILED = frozenset({Settlement.FAILED, Settlement.DISCARDED})
 
 
@@ -90,12 +92,15 @@ class CsvDrop:
         Raises SourceUnreachable or SourceMisconfigured.
         """
         codec(self._options.format.encoding)
-        history = History.from_checkpoint(checkpoint, self._ordering)
+        history = named(History.from_checkpoint(checkpoint, self._ordering), self._options)
         contents = self._folder.list(*self._options.patterns, *PATTERNS)
         self._require_same_place(contents, history)
         contents, grown = with_grown(self._folder, contents, history, self._options)
-        found = self._surveyor(history, full=full).survey(contents)
-        ready, strange = part_strange(self._folder, self._options, history, found.ready)
+        surveyor = self._surveyor(history, full=full)
+        found = surveyor.survey(contents)
+        by_place = {one.place: one for one in [*resurfacing(surveyor), *found.ready]}
+        every = sorted(by_place.values(), key=lambda one: one.version)
+        ready, strange = part_strange(self._folder, self._options, history, every)
         mended, waiting = found.mended, found.waiting + strange
         if held is not None:
             ready, resting = _beside_held(ready, self._held(held))
@@ -111,7 +116,7 @@ class CsvDrop:
     def settle(self, position: Position, settlement: Settlement, reason: str = "") -> None:
         """Do with a decided file what is configured; one that failed moves to ``.failed``.
 
-        Its marker goes first, so that one left behind never vouches for the next file of its name.
+        Its marker goes along, and at no moment vouches for the next file of its name.
 
         Raises SourceUnreachable if the folder does not let us.
         """
@@ -122,15 +127,17 @@ class CsvDrop:
         if self._options.after is After.KEEP and not failed and not mended:
             return
         version = from_position(position, self._ordering)
-        if "place" in position:
-            self._folder.alias(version.order.name, position["place"])
-        stamp = self._stamp_if_same(version)
+        name = version.order.name
+        place = position.get("place", name)
+        stamp = self._stamp_if_same(version, place)
         if stamp is None:
             return
-        name = version.order.name
-        if self._options.ready is Ready.MARKER:
-            self._put_away_marker(name, failed=failed)
-        self._put_away(name, stamp, failed=failed, reason=f"{settlement}: {reason}")
+        if "lineage" in position and settlement in _TAKEN:
+            note(self._folder, position["lineage"], version)
+        marked = self._options.ready is Ready.MARKER and place == name
+        left = self._spend_marker(version) if marked else frozenset()
+        self._put_away(place, stamp, failed=failed, reason=f"{settlement}: {reason}")
+        self._put_away_markers(left, failed=failed)
 
     def checkpoint_at(self, cursor: str, checkpoint: Checkpoint | None = None) -> Checkpoint:
         """Build the checkpoint after which the file named ``cursor`` counts as applied last.
@@ -211,13 +218,12 @@ class CsvDrop:
         judgements = judge_all(ready, course.history, full=full, was=was)
         return [
             DroppedFile(
-                version=candidate.version,
-                kind=candidate.kind,
+                candidate=candidate,
                 judgement=judgement,
+                lineage=course.history.lineage_of(candidate),
                 folder=self._folder,
                 options=self._options,
                 course=course,
-                left=candidate.left,
             )
             for candidate, judgement in zip(ready, judgements, strict=True)
         ]
@@ -245,33 +251,55 @@ class CsvDrop:
             return None
         return from_position(position, self._ordering)
 
-    def _put_away(self, name: str, stamp: Stamp, *, failed: bool, reason: str = "") -> None:
+    def _put_away(
+        self,
+        place: str,
+        stamp: Stamp,
+        *,
+        failed: bool,
+        name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
         """Move a file, or delete it where that is configured and it did not fail."""
         if failed:
-            self._folder.move(name, stamp, FAILED, reason=reason or None)
+            self._folder.move(place, stamp, FAILED, name=name, reason=reason)
         elif self._options.after is After.DELETE:
-            self._folder.delete(name, stamp)
+            self._folder.delete(place, stamp)
         else:
-            self._folder.move(name, stamp, DONE)
+            self._folder.move(place, stamp, DONE, name=name)
 
-    def _stamp_if_same(self, version: Version) -> Stamp | None:
+    def _stamp_if_same(self, version: Version, place: str) -> Stamp | None:
         """Stamp the file of a version; None if it is gone, or another by now."""
         try:
-            with self._folder.open(version.order.name) as (stream, stamp):
+            with self._folder.open(place) as (stream, stamp):
                 return stamp if sha256_of(stream) == version.sha256 else None
         except (FileNotFoundError, NotThisFile):
             return None
 
-    def _put_away_marker(self, name: str, *, failed: bool) -> None:
-        """Put the marker of a file away, if it has one."""
-        marker = marker_of(name, self._folder.list().names)
-        if marker is None:
-            return
-        with (
-            contextlib.suppress(FileNotFoundError, NotThisFile),
-            self._folder.open(marker) as (_, stamp),
-        ):
-            self._put_away(marker, stamp, failed=failed)
+    def _spend_marker(self, version: Version) -> frozenset[str]:
+        """Let the marker of a file vouch for its content alone; returns all names but the file."""
+        name, names = version.order.name, self._folder.list().names
+        marker = marker_of(name, names)
+        stamp = None if marker is None else self._stamp_of(marker)
+        if marker is None or stamp is None:
+            return names - {name}
+        other = spent(marker, version.sha256)
+        self._folder.rename(marker, stamp, other)
+        return names - {name} | {other}
+
+    def _put_away_markers(self, names: frozenset[str], *, failed: bool) -> None:
+        """Put away the markers of files that are gone, also what a crash left of others."""
+        for name, marker in widowed(names).items():
+            if stamp := self._stamp_of(name):
+                self._put_away(name, stamp, failed=failed, name=marker)
+
+    def _stamp_of(self, place: str) -> Stamp | None:
+        """Stamp a file; None if it is gone, or no file."""
+        try:
+            with self._folder.open(place) as (_, stamp):
+                return stamp
+        except (FileNotFoundError, NotThisFile):
+            return None
 
 
 def _beside_held(

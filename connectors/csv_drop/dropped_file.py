@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from connectors.contract import Checkpoint, Chunk, Kind, Mends, Position, Reject, Verdict
 from connectors.csv_drop.aside import set_aside
-from connectors.csv_drop.content import text_of
-from connectors.csv_drop.history import History, Judgement, Left, Version
+from connectors.csv_drop.content import Placed, text_of
+from connectors.csv_drop.history import Candidate, History, Judgement, Version
 from connectors.csv_drop.known_layout import ACCEPT
 from connectors.csv_drop.refusals import unknown_warehouse_column
 from connectors.csv_drop.table import first_row, read_table
@@ -46,15 +46,27 @@ class Course:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedFile:
-    """One offer: a ready file and what it is worth."""
+    """One offer: a ready file and what it is worth.
 
-    version: Version
-    kind: Kind
+    lineage: in which it is noted as the file applied last; "" where it is not.
+    """
+
+    candidate: Candidate
     judgement: Judgement
+    lineage: str
     folder: Folder = field(repr=False)
     options: CsvOptions = field(repr=False)
     course: Course = field(repr=False)
-    left: Left | None = None
+
+    @property
+    def version(self) -> Version:
+        """Its content and its place in the order."""
+        return self.candidate.version
+
+    @property
+    def kind(self) -> Kind:
+        """Delta or snapshot."""
+        return self.candidate.kind
 
     @property
     def label(self) -> str:
@@ -73,10 +85,14 @@ class DroppedFile:
 
     @property
     def position(self) -> Position:
-        """Name, content and stamp of the file, and where it lies if not in the folder itself."""
-        place = self.folder.place_of(self.label)
+        """Name, content and stamp of the file, and where it lies if not in the folder itself.
+
+        With the lineage where it is to be noted as the file applied last.
+        """
+        place = self.candidate.place
         aside = {} if place == self.label else {"place": place}
-        return {**to_position(self.version), **aside}
+        noted = {"lineage": self.lineage} if self.lineage else {}
+        return {**to_position(self.version), **aside, **noted}
 
     def chunks(self) -> Iterator[Chunk]:
         """Read a private copy of the file.
@@ -84,7 +100,7 @@ class DroppedFile:
         Raises SourceUnreachable if the file is not what it was when it was listed,
         SourceUnreadable or SourceMisconfigured if it does not fit what is configured.
         """
-        with text_of(self.folder, self.version, self.options.format) as (text, _):
+        with text_of(self._placed, self.options.format) as (text, _):
             first = first_row(text, self.options, place=self.label)
             self._require_familiar(first)
             text.seek(0)
@@ -93,7 +109,7 @@ class DroppedFile:
             yield from read_table(text, self.options, place=self.label)
         before = self.course.history
         layout = before.layout if first is None else before.layout.learnt(self.options, first[1])
-        after = before.after(self.version).leaving(self.left)
+        after = before.after(self.version).leaving(self.candidate.left)
         self.course.history = replace(after, layout=layout)
 
     def _require_familiar(self, first: NumberedCells | None) -> None:
@@ -125,4 +141,8 @@ class DroppedFile:
     def set_aside(self, rows: Iterable[tuple[int, str]], *, pull: int) -> None:
         """Write the rejected rows to ``.rejected``, for a person to mend."""
         mends = Mends(pull=pull, label=self.label)
-        set_aside(self.folder, self.version, self.options.format, rows=rows, mends=mends)
+        set_aside(self._placed, self.options.format, rows=rows, mends=mends)
+
+    @property
+    def _placed(self) -> Placed:
+        return Placed(self.folder, self.candidate.place, self.version)

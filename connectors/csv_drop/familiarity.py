@@ -88,13 +88,13 @@ def _objection(
 
 def _first_row(folder: Folder, options: CsvOptions, candidate: Candidate) -> list[str] | None:
     """Read the header of a file, or its first row without one; None: it cannot be seen."""
-    name = candidate.version.order.name
+    place = candidate.place
     try:
         with (
-            folder.open(name) as (stream, _),
-            head_of(stream, options.format, place=name) as text,
+            folder.open(place) as (stream, _),
+            head_of(stream, options.format, place=place) as text,
         ):
-            first = first_row(text, options, place=name)
+            first = first_row(text, options, place=place)
     except (ConnectorError, OSError, NotThisFile):
         return None
     return None if first is None else first[1]

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 DONE = ".done"
 FAILED = ".failed"
 REJECTED = ".rejected"
-OURS = (DONE, FAILED, REJECTED)
+NOTED = ".noted"
+OURS = (DONE, FAILED, REJECTED, NOTED)
 BLOCK = 1 << 18
 
 
@@ -39,9 +40,13 @@ class NotThisFile(Exception):  # noqa: N818 - named by what was found
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A regular file of the folder as it was when the folder was listed. Times in seconds."""
+    """A regular file as it was when it was listed. Times in seconds.
+
+    name: as it was dropped. place: the path at which it lies, seen from the drop folder.
+    """
 
     name: str
+    place: str
     stamp: Stamp
     mtime: float
     ctime: float
@@ -138,16 +143,16 @@ class Folder(Protocol):
     def holds(self, name: str) -> bool:
         """Whether there is a folder of this name in this one."""
 
-    def alias(self, name: str, place: str) -> None:
-        """Let a name stand for a file in one of our own folders from now on."""
-
-    def place_of(self, name: str) -> str:
-        """Where a name leads to, seen from the folder."""
-
     def numbered(self, folder: str, inodes: frozenset[int]) -> tuple[Found, ...]:
         """Find the regular files of a subfolder by their inodes, if it knows any."""
 
-    def open(self, name: str) -> AbstractContextManager[tuple[BinaryIO, Stamp]]:
+    def within(self, folder: str) -> tuple[Found, ...]:
+        """Find the regular files of a subfolder, by the names that they have there.
+
+        Raises SourceUnreachable.
+        """
+
+    def open(self, place: str) -> AbstractContextManager[tuple[BinaryIO, Stamp]]:
         """Open a regular file for reading and stamp it.
 
         Raises FileNotFoundError, NotThisFile or another OSError.
@@ -156,11 +161,25 @@ class Folder(Protocol):
     def restamp(self, stream: BinaryIO) -> Stamp:
         """Stamp a file once more that `open` lent."""
 
-    def move(self, name: str, stamp: Stamp, into: str, *, reason: str | None = None) -> None:
+    def move(
+        self,
+        place: str,
+        stamp: Stamp,
+        into: str,
+        *,
+        name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
         """Move a file that is as ``stamp`` says into a subfolder, under a free name.
 
-        reason: written beside it. A file that is gone, there already, or another by now, is left
-        alone.
+        name: that it gets if it is free; None: its own. reason: written beside it. A file that is
+        gone, there already, or another by now, is left alone.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+
+    def rename(self, name: str, stamp: Stamp, other: str) -> None:
+        """Give a file that is as ``stamp`` says another name, in place of what has that name.
 
         Raises SourceUnreachable if the folder does not let us.
         """
@@ -173,6 +192,12 @@ class Folder(Protocol):
 
     def create(self, into: str, name: str) -> AbstractContextManager[BinaryIO]:
         """Write a file into a subfolder; it appears when whole, under a free name, or never.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+
+    def note(self, into: str, name: str, text: str) -> None:
+        """Write a small file into a subfolder, in place of the one of that name.
 
         Raises SourceUnreachable if the folder does not let us.
         """

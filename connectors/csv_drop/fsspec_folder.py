@@ -16,6 +16,7 @@ import secrets
 import stat
 import tempfile
 import zlib
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from fsspec.spec import AbstractFileSystem
@@ -32,6 +33,7 @@ from connectors.csv_drop.folder import (
 )
 from connectors.csv_drop.fsspec_session import Server
 from connectors.errors import SourceMisconfigured
+from connectors.fault import Point, point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +89,7 @@ class FsspecFolder:
                 changed = None if info["type"] == "directory" else written
                 misfits.append(Misfit(label=ascii(name)[1:-1], reason=reason, changed=changed))
             else:
-                files.append(Found(name=name, stamp=_stamp(info), mtime=written, ctime=written))
+                files.append(_found(name, info))
         return Contents(
             files=tuple(files), misfits=tuple(misfits), names=frozenset(entries), device=None
         )
@@ -106,19 +108,25 @@ class FsspecFolder:
             info = _info(server, name)
         return info is not None and info["type"] == "directory"
 
-    def alias(self, name: str, place: str) -> None:
-        """Do nothing: no file is found by its inode, so no name stands for another."""
-
-    def place_of(self, name: str) -> str:
-        """Where a name leads to: to itself."""
-        return name
-
     def numbered(self, _folder: str, _inodes: frozenset[int]) -> tuple[Found, ...]:
         """Find nothing: there are no inodes."""
         return ()
 
+    def within(self, folder: str) -> tuple[Found, ...]:
+        """Find the regular files of a subfolder, by the names that they have there.
+
+        Raises SourceUnreachable.
+        """
+        with self._asked(f"show what is in {folder!r}") as server:
+            entries = _entries(server, folder) if self.holds(folder) else {}
+        return tuple(
+            _found(name, info, folder)
+            for name, info in entries.items()
+            if not misfit(name, _mode(info))
+        )
+
     @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[tuple[BinaryIO, Stamp]]:
+    def open(self, place: str) -> Iterator[tuple[BinaryIO, Stamp]]:
         """Transfer a regular file, lend the copy and stamp the file.
 
         Raises FileNotFoundError, NotThisFile or another OSError.
@@ -126,9 +134,9 @@ class FsspecFolder:
         with tempfile.NamedTemporaryFile(prefix="stocksync-") as copy:
             passing = (FileNotFoundError, NotThisFile)
             with self._asked("be read from", passing=passing) as server:
-                stamp = _transferred(server, name, copy.name)
+                stamp = _transferred(server, place, copy.name)
             with open(copy.name, "rb", buffering=0) as stream:  # noqa: PTH123 - a file of ours
-                self._lent[stream.fileno()] = name
+                self._lent[stream.fileno()] = place
                 yield cast("BinaryIO", stream), stamp
 
     def restamp(self, stream: BinaryIO) -> Stamp:
@@ -140,21 +148,44 @@ class FsspecFolder:
             raise FileNotFoundError(name)
         return _stamp(info)
 
-    def move(self, name: str, stamp: Stamp, into: str, *, reason: str | None = None) -> None:
+    def move(
+        self,
+        place: str,
+        stamp: Stamp,
+        into: str,
+        *,
+        name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
         """Move a file that is as ``stamp`` says into a subfolder, under a free name.
 
         Raises SourceUnreachable if the folder does not let us.
         """
-        with self._asked(f"give up {name!r} to {into!r}") as server:
-            if _stamp_at(server, name) != stamp:
+        if place.startswith(f"{into}/"):
+            return
+        with self._asked(f"give up {place!r} to {into!r}") as server:
+            if _stamp_at(server, place) != stamp:
                 return
             _make(server, into)
-            target = _free(server, into, name)
+            target = _free(server, into, name or PurePosixPath(place).name)
+            point(Point.MOVING)
             if reason is not None:
-                text = reason.rstrip("\n").encode() + b"\n"
-                server.files.pipe_file(_at(server, f"{target}.reason.txt"), text)
+                _write(server, f"{target}.reason.txt", reason)
+                point(Point.REASON)
             with contextlib.suppress(FileNotFoundError):
-                _moved(server, name, stamp, target)
+                _moved(server, place, stamp, target)
+        point(Point.MOVED)
+
+    def rename(self, name: str, stamp: Stamp, other: str) -> None:
+        """Give a file that is as ``stamp`` says another name, in place of what has that name.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        with self._asked(f"rename {name!r}") as server, contextlib.suppress(FileNotFoundError):
+            if _stamp_at(server, name) == stamp:
+                point(Point.MOVING)
+                _moved(server, name, stamp, other)
+        point(Point.MOVED)
 
     def delete(self, name: str, stamp: Stamp) -> None:
         """Delete a file that is as ``stamp`` says; one that is gone, or another, is left alone.
@@ -163,6 +194,7 @@ class FsspecFolder:
         """
         with self._asked(f"lose {name!r}") as server, contextlib.suppress(FileNotFoundError):
             if _stamp_at(server, name) == stamp:
+                point(Point.MOVING)
                 server.files.rm_file(_at(server, name))
 
     @contextlib.contextmanager
@@ -180,8 +212,18 @@ class FsspecFolder:
                 _make(server, into)
                 temporary = f"{into}/.{name}.{secrets.token_hex(4)}.tmp"
                 server.files.put_file(copy.name, _at(server, temporary))
+                point(Point.ASIDE)
                 written = _stamp_at(server, temporary) or Stamp(0, 0, 0)
                 _moved(server, temporary, written, _free(server, into, name))
+
+    def note(self, into: str, name: str, text: str) -> None:
+        """Write a small file into a subfolder, in place of the one of that name.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        with self._asked(f"take {name!r} into {into!r}") as server:
+            _make(server, into)
+            _write(server, f"{into}/{name}", text)
 
     def expire(self, folder: str, *, before: float, ours: Callable[[str], bool]) -> int:
         """Delete the regular files of a subfolder that were written before a moment, in seconds.
@@ -255,6 +297,12 @@ def _mode(info: Info) -> int:
     return _KINDS.get(info["type"], stat.S_IFLNK if "link" in info["type"] else stat.S_IFIFO)
 
 
+def _found(name: str, info: Info, folder: str = "") -> Found:
+    """Describe a regular file of the folder, or of one of ours in it."""
+    place, written = f"{folder}/{name}" if folder else name, float(_written(info))
+    return Found(name=name, place=place, stamp=_stamp(info), mtime=written, ctime=written)
+
+
 def _stamp(info: Info) -> Stamp:
     """Take what tells versions apart: a tag where there is one, size, time of writing."""
     tag = next((str(info[key]) for key in _TAGS if info.get(key)), "")
@@ -313,6 +361,11 @@ def _transferred(server: Server, name: str, copy: str) -> Stamp:
 def _make(server: Server, into: str) -> None:
     """Make one of our own folders where there are folders at all."""
     server.files.makedirs(_at(server, into), exist_ok=True)
+
+
+def _write(server: Server, name: str, text: str) -> None:
+    """Write a small text file, over what is there."""
+    server.files.pipe_file(_at(server, name), text.rstrip("\n").encode() + b"\n")
 
 
 def _free(server: Server, into: str, name: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from connectors.contract import Kind, Waiting
@@ -30,10 +29,9 @@ def with_grown(
     for file, version in _grown(folder, history):
         name = version.order.name
         if version == history.last and name not in contents.names:
-            folder.alias(name, file.name)
             files.append(replace(file, name=name))
         elif not _outdone(version, history, options):
-            waiting.append(Waiting(label=file.name, reason=_LATE, alarm=True))
+            waiting.append(Waiting(label=file.place, reason=_LATE, alarm=True))
     return replace(contents, files=tuple(files)), waiting
 
 
@@ -52,7 +50,7 @@ def _grown(folder: Folder, history: History) -> Iterator[tuple[Found, Version]]:
         version = versions.get(left.sha256)
         if version is None or file.stamp.size <= left.size:
             continue
-        if PurePath(file.name).name.startswith(_stem(version)):  # else the number was used again
+        if file.name.startswith(_stem(version)):  # else the number was used again
             yield file, version
 
 

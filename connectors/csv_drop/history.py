@@ -40,11 +40,16 @@ class Left(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A ready file: which version, of which kind, and by what it is known on disk."""
+    """A ready file: which version, of which kind, where it lies, and by what it is known on disk.
+
+    forgotten: it was applied, and the ledger is an older copy that does not know of it.
+    """
 
     version: Version
     kind: Kind
-    left: Left | None = None
+    place: str
+    left: Left
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,7 @@ class History:
 
     through_ns: the latest change of a file that was decided, where files are kept in the folder.
     device: on which the folder was; None: not known. layout: of the files that were applied.
+    lineage: name of this life of the source; "" where it needs none.
     """
 
     applied: tuple[Version, ...] = ()
@@ -68,6 +74,7 @@ class History:
     device: int | None = None
     layout: KnownLayout = field(default_factory=KnownLayout)
     left: tuple[Left, ...] = ()
+    lineage: str = ""
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint | None, ordering: Ordering) -> History:
@@ -83,6 +90,7 @@ class History:
             checkpoint.get("device"),
             KnownLayout.from_json(checkpoint.get("layout")),
             tuple(Left(*line) for line in checkpoint.get("left", ())),
+            checkpoint.get("lineage", ""),
         )
 
     def to_checkpoint(self) -> Checkpoint:
@@ -97,6 +105,7 @@ class History:
             "device": self.device,
             "layout": self.layout.to_json(),
             "left": [list(left) for left in self.left],
+            "lineage": self.lineage,
         }
 
     @property
@@ -115,10 +124,8 @@ class History:
         others = [known for known in self.applied if known.sha256 != version.sha256]
         return replace(self, applied=(*others, version)[-REMEMBERED:])
 
-    def leaving(self, left: Left | None) -> History:
+    def leaving(self, left: Left) -> History:
         """Add how the file just applied looks on disk."""
-        if left is None:
-            return self
         others = [known for known in self.left if known.inode != left.inode]
         return replace(self, left=(*others, left)[-WATCHED:])
 
@@ -126,8 +133,19 @@ class History:
         """Add what a look found of the folder itself."""
         return replace(self, through_ns=max(through_ns, self.through_ns), device=device)
 
+    def lineage_of(self, candidate: Candidate) -> str:
+        """The lineage in which a file is noted as the one applied last, once it is.
+
+        "" for one that others were noted after: it stayed in the folder, or was forgotten.
+        """
+        behind = candidate.version in self.applied and candidate.version != self.last
+        return "" if behind or candidate.forgotten else self.lineage
+
     def upto(self, name: str) -> History | None:
-        """The history as it was when the file ``name`` was applied last; None: it never was."""
+        """The history as it was when the file ``name`` was applied last; None: it never was.
+
+        Of a new lineage: a person who goes back wants nothing again but what is dropped again.
+        """
         places = [n for n, known in enumerate(self.applied) if known.order.name == name]
         return History(self.applied[: places[-1] + 1], layout=self.layout) if places else None
 
@@ -185,8 +203,9 @@ def _judge_in_turn(
 ) -> Iterator[Judgement]:
     """Judge each by itself until one is to be read."""
     reading = False
-    for version, kind, _ in candidates:
-        judgement = history.judge(version, full=full or kind is not was)
+    for candidate in candidates:
+        unlike = candidate.kind is not was
+        judgement = history.judge(candidate.version, full=full or unlike)
         if reading and judgement.verdict is Verdict.UNCHANGED:
             judgement = Judgement(verdict=Verdict.READ)
         reading = reading or judgement.verdict is Verdict.READ

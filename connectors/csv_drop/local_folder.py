@@ -44,7 +44,6 @@ class LocalFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._aliases: dict[str, str] = {}
 
     @property
     def place(self) -> str:
@@ -91,39 +90,33 @@ class LocalFolder:
         """Whether there is a folder of this name in this one."""
         return (self.path / name).is_dir()
 
-    def alias(self, name: str, place: str) -> None:
-        """Let a name stand for a file in one of our own folders from now on."""
-        self._aliases[name] = place
-
-    def place_of(self, name: str) -> str:
-        """Where a name leads to, seen from the folder."""
-        return self._aliases.get(name, name)
-
     def numbered(self, folder: str, inodes: frozenset[int]) -> tuple[Found, ...]:
-        """Find the regular files of a subfolder by their inodes; names lead there."""
-        if (self.path / folder).is_symlink():
-            return ()
+        """Find the regular files of a subfolder by their inodes."""
         try:
-            with os.scandir(self.path / folder) as entries:
-                names = [entry.name for entry in entries if entry.inode() in inodes]
+            return self._within(folder, inodes)
         except OSError:
             return ()
-        found = []
-        for name in names:
-            with contextlib.suppress(OSError):
-                status = os.lstat(self.path / folder / name)
-                if stat.S_ISREG(status.st_mode):
-                    found.append(_found(f"{folder}/{name}", status))
-        return tuple(found)
+
+    def within(self, folder: str) -> tuple[Found, ...]:
+        """Find the regular files of a subfolder, by the names that they have there.
+
+        Raises SourceUnreachable.
+        """
+        try:
+            return self._within(folder)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise self._unreachable(f"show what is in {folder!r}", error) from error
 
     @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[tuple[BinaryIO, Stamp]]:
+    def open(self, place: str) -> Iterator[tuple[BinaryIO, Stamp]]:
         """Open a regular file for reading and stamp it.
 
         Raises FileNotFoundError, NotThisFile or another OSError.
         """
         try:
-            descriptor = os.open(self.path / self.place_of(name), _OPEN_FLAGS)
+            descriptor = os.open(self.path / place, _OPEN_FLAGS)
         except OSError as error:
             if error.strerror and not isinstance(error, FileNotFoundError):
                 raise NotThisFile(f"It cannot be opened ({error.strerror}).") from error
@@ -138,24 +131,48 @@ class LocalFolder:
         """Stamp a file once more that `open` lent."""
         return stamp_of(os.fstat(stream.fileno()))
 
-    def move(self, name: str, stamp: Stamp, into: str, *, reason: str | None = None) -> None:
+    def move(
+        self,
+        place: str,
+        stamp: Stamp,
+        into: str,
+        *,
+        name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
         """Move a file that is as ``stamp`` says into a subfolder, under a free name.
 
-        reason: written beside it. A file that is gone, there already, or another by now, is left
-        alone.
+        name: that it gets if it is free; None: its own. reason: written beside it. A file that is
+        gone, there already, or another by now, is left alone.
 
         Raises SourceUnreachable if the folder does not let us.
         """
-        place = self.place_of(name)
         if place.startswith(f"{into}/"):
             return
         point(Point.MOVING)
         try:
-            self._move(place, stamp, into, reason)
+            self._move(place, stamp, into, name or PurePath(place).name, reason)
         except FileNotFoundError:
             return
         except OSError as error:
-            raise self._unreachable(f"give up {name!r} to {into!r}", error) from error
+            raise self._unreachable(f"give up {place!r} to {into!r}", error) from error
+        point(Point.MOVED)
+
+    def rename(self, name: str, stamp: Stamp, other: str) -> None:
+        """Give a file that is as ``stamp`` says another name, in place of what has that name.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        try:
+            with contextlib.ExitStack() as stack:
+                here = _descriptor(stack, self.path)
+                if _stamp_at(name, here) == stamp:
+                    point(Point.MOVING)
+                    os.rename(name, other, src_dir_fd=here, dst_dir_fd=here)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unreachable(f"rename {name!r}", error) from error
         point(Point.MOVED)
 
     def delete(self, name: str, stamp: Stamp) -> None:
@@ -196,6 +213,20 @@ class LocalFolder:
         except OSError as error:
             raise self._unreachable(f"take {name!r} into {into!r}", error) from error
 
+    def note(self, into: str, name: str, text: str) -> None:
+        """Write a small file into a subfolder, in place of the one of that name.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        temporary = f".{name}.tmp"
+        try:
+            with contextlib.ExitStack() as stack:
+                there = self._subfolder(stack, into)
+                _write(temporary, text, dir_fd=there)
+                os.rename(temporary, name, src_dir_fd=there, dst_dir_fd=there)
+        except OSError as error:
+            raise self._unreachable(f"take {name!r} into {into!r}", error) from error
+
     def expire(self, folder: str, *, before: float, ours: Callable[[str], bool]) -> int:
         """Delete the regular files of a subfolder that were put there before a moment, in seconds.
 
@@ -216,6 +247,20 @@ class LocalFolder:
             raise self._unreachable(f"lose old files of {folder!r}", error) from error
         return len(old)
 
+    def _within(self, folder: str, inodes: frozenset[int] | None = None) -> tuple[Found, ...]:
+        """Find the regular files of a subfolder, all or those of these inodes. Raises OSError."""
+        if (self.path / folder).is_symlink():
+            return ()
+        with os.scandir(self.path / folder) as entries:
+            names = [entry.name for entry in entries if inodes is None or entry.inode() in inodes]
+        found = []
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                status = os.lstat(self.path / folder / name)
+                if stat.S_ISREG(status.st_mode):
+                    found.append(_found(name, status, folder))
+        return tuple(found)
+
     def _subfolder(self, stack: contextlib.ExitStack, into: str) -> int:
         """Open one of our own folders, made where it is not there."""
         here = _descriptor(stack, self.path)
@@ -223,23 +268,21 @@ class LocalFolder:
             os.mkdir(into, dir_fd=here)
         return _descriptor(stack, into, dir_fd=here)
 
-    def _move(self, name: str, stamp: Stamp, into: str, reason: str | None) -> None:
+    def _move(self, place: str, stamp: Stamp, into: str, name: str, reason: str | None) -> None:
         """Rename within directory descriptors, so that no link is followed on the way."""
         with contextlib.ExitStack() as stack:
             here = _descriptor(stack, self.path)
-            if _stamp_at(name, here) != stamp:
+            if _stamp_at(place, here) != stamp:
                 return
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(into, dir_fd=here)
-            there = _descriptor(stack, into, dir_fd=here)
-            target = free_name(PurePath(name).name, taken=lambda free: _exists(free, there))
+            there = self._subfolder(stack, into)
+            target = free_name(name, taken=lambda free: _exists(free, there))
             if reason is not None:
                 _write(f"{target}.reason.txt", reason, dir_fd=there)
                 point(Point.REASON)
-            os.rename(name, target, src_dir_fd=here, dst_dir_fd=there)
-            if _stamp_at(target, there) != stamp and not _exists(name, here):
+            os.rename(place, target, src_dir_fd=here, dst_dir_fd=there)
+            if _stamp_at(target, there) != stamp and not _exists(place, here):
                 # The ERP replaced the file in this very moment: the new one was never read.
-                os.rename(target, name, src_dir_fd=there, dst_dir_fd=here)
+                os.rename(target, place, src_dir_fd=there, dst_dir_fd=here)
 
     def _unlistable(self, error: OSError) -> SourceUnreachable | SourceMisconfigured:
         """Translate why the folder could not be listed."""
@@ -263,9 +306,15 @@ class LocalFolder:
         )
 
 
-def _found(name: str, status: os.stat_result) -> Found:
-    """Describe a regular file."""
-    return Found(name=name, stamp=stamp_of(status), mtime=status.st_mtime, ctime=status.st_ctime)
+def _found(name: str, status: os.stat_result, folder: str = "") -> Found:
+    """Describe a regular file of the folder, or of one of ours in it."""
+    return Found(
+        name=name,
+        place=f"{folder}/{name}" if folder else name,
+        stamp=stamp_of(status),
+        mtime=status.st_mtime,
+        ctime=status.st_ctime,
+    )
 
 
 def _stamp_at(name: str, folder: int) -> Stamp:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from connectors.contract import Checkpoint, Chunk, Kind, Mends, Position, Verdict
 from connectors.csv_drop.aside import set_aside
-from connectors.csv_drop.content import text_of
+from connectors.csv_drop.content import Placed, text_of
 from connectors.csv_drop.encodings import reading_codec
 from connectors.csv_drop.folder import matches
 from connectors.csv_drop.options import CsvOptions, FinalNewline, Ready
@@ -23,7 +23,7 @@ from connectors.errors import ConnectorError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from connectors.csv_drop.folder import Folder
+    from connectors.csv_drop.folder import Folder, Found
     from connectors.csv_drop.history import Version
 
 _HEAD = 1 << 16
@@ -59,7 +59,7 @@ class MendedFile:
 
         Raises SourceUnreachable, SourceUnreadable or SourceMisconfigured.
         """
-        with text_of(self.folder, self.version, self.options.format) as (text, _):
+        with text_of(self._placed, self.options.format) as (text, _):
             options = mending(self.options)
             yield from read_table(text, options, place=self.label, mended=True)
 
@@ -70,7 +70,11 @@ class MendedFile:
     def set_aside(self, rows: Iterable[tuple[int, str]], *, pull: int) -> None:
         """Write what is rejected once more; it stays a part of the file that it came from."""
         mends = self.mends._replace(pull=pull)
-        set_aside(self.folder, self.version, self.options.format, rows=rows, mends=mends)
+        set_aside(self._placed, self.options.format, rows=rows, mends=mends)
+
+    @property
+    def _placed(self) -> Placed:
+        return Placed(self.folder, self.label, self.version)
 
 
 def mending(options: CsvOptions) -> CsvOptions:
@@ -80,31 +84,31 @@ def mending(options: CsvOptions) -> CsvOptions:
     return replace(options, ready=Ready.STABLE, final_newline=FinalNewline.REQUIRED)
 
 
-def mends(folder: Folder, name: str, options: CsvOptions) -> Mends | None:
+def mends(folder: Folder, file: Found, options: CsvOptions) -> Mends | None:
     """Whose rejected rows a file holds; None: it is no such file, or of another source.
 
     A file that was renamed is known by its title, one that lost the title by its name.
     Raises OSError or NotThisFile if it cannot be looked into.
     """
-    told = _told(folder, name, options)
+    told = _told(folder, file.place, options)
     if told is not None:
-        ours = matches(told.label, *options.patterns) or matches(name, *options.patterns)
+        ours = matches(told.label, *options.patterns) or matches(file.name, *options.patterns)
         return told if ours else None
-    if is_mended(name) and matches(name, *options.patterns):
-        return Mends(pull=None, label=stem_of(name))
+    if is_mended(file.name) and matches(file.name, *options.patterns):
+        return Mends(pull=None, label=stem_of(file.name))
     return None
 
 
-def _told(folder: Folder, name: str, options: CsvOptions) -> Mends | None:
+def _told(folder: Folder, place: str, options: CsvOptions) -> Mends | None:
     """Read the title in the first row of a file."""
-    with folder.open(name) as (stream, _):
+    with folder.open(place) as (stream, _):
         head = stream.read(_HEAD)
     try:
-        codec = reading_codec(options.format.encoding, head, place=name)
+        codec = reading_codec(options.format.encoding, head, place=place)
         text = head.decode(codec, errors="replace")
         if TITLE not in text:
             return None
-        first = first_row(io.StringIO(text, newline="\n"), options, place=name)
+        first = first_row(io.StringIO(text, newline="\n"), options, place=place)
     except ConnectorError:
         return None  # reading it says what is wrong
     return None if first is None else mends_of(first[1])

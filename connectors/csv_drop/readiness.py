@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from connectors.csv_drop.encodings import LONGEST_MARK, ends_line, middle_codec
 from connectors.csv_drop.folder import blocks
+from connectors.csv_drop.markers import MARKER, is_spent_on, marker_of
 from connectors.csv_drop.options import CsvOptions, Ready
 from connectors.csv_drop.trailer import Trailer
 from connectors.csv_drop.unpacking import NotUnpacked, is_packed, opened
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from connectors.csv_drop.folder import Folder, Found
 
 _TAIL = 1 << 16
-MARKER = ".ok"
 EARLIEST = 631_152_000.0
 """The first second of 1990; a file that claims to be older has lost its time."""
 
@@ -26,18 +25,6 @@ if that is longer."""
 
 class _TooLong(Exception):  # noqa: N818 - named by what the file is
     """A file has more text than is read."""
-
-
-def marker_of(name: str, names: frozenset[str]) -> str | None:
-    """Find the marker of a file among the names of its folder; case does not matter."""
-    stem = os.path.splitext(name)[0]  # noqa: PTH122 - a name, not a path
-    wanted = {f"{base}{MARKER}".casefold() for base in (name, stem)}
-    return next((other for other in sorted(names) if other.casefold() in wanted), None)
-
-
-def is_marker(name: str, options: CsvOptions) -> bool:
-    """Whether this is a marker and never a file to read, whatever the pattern says."""
-    return options.ready is Ready.MARKER and name.casefold().endswith(MARKER)
 
 
 def why_waiting(
@@ -52,9 +39,11 @@ def why_waiting(
         return reason
     if options.ready is Ready.MARKER:
         reason = _unmarked(found, folder, marker_of(found.name, names), now=now)
+    if reason and is_spent_on(found, folder, names):
+        reason = ""
     if reason:
         return reason
-    with folder.open(found.name) as (stream, _):
+    with folder.open(found.place) as (stream, _):
         try:
             head, tail = _ends(stream, found.stamp.size, most=options.format.max_bytes)
         except NotUnpacked as error:

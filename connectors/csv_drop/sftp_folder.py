@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import stat
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from connectors.csv_drop.folder import (
@@ -24,6 +25,7 @@ from connectors.csv_drop.folder import (
 )
 from connectors.csv_drop.sftp_session import BROKEN, Session, connected, is_closed, lost
 from connectors.errors import SourceUnreachable
+from connectors.fault import Point, point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +76,7 @@ class SftpFolder:
                 changed = None if stat.S_ISDIR(entry.st_mode or 0) else written
                 misfits.append(Misfit(label=ascii(name)[1:-1], reason=reason, changed=changed))
             else:
-                files.append(Found(name=name, stamp=_stamp(entry), mtime=written, ctime=written))
+                files.append(_found(entry))
         return Contents(
             files=tuple(files), misfits=tuple(misfits), names=frozenset(entries), device=None
         )
@@ -89,35 +91,43 @@ class SftpFolder:
         with self._asked("be searched") as sftp:
             return _mode_at(sftp, self._at(name), stat.S_ISDIR)
 
-    def alias(self, name: str, place: str) -> None:
-        """Do nothing: no file is found by its inode, so no name stands for another."""
-
-    def place_of(self, name: str) -> str:
-        """Where a name leads to: to itself."""
-        return name
-
     def numbered(self, _folder: str, _inodes: frozenset[int]) -> tuple[Found, ...]:
         """Find nothing: SFTP knows no inodes."""
         return ()
 
+    def within(self, folder: str) -> tuple[Found, ...]:
+        """Find the regular files of a subfolder, by the names that they have there.
+
+        Raises SourceUnreachable.
+        """
+        with self._asked(f"show what is in {folder!r}") as sftp:
+            if not _mode_at(sftp, self._at(folder), stat.S_ISDIR):
+                return ()
+            entries = sftp.entries(self._at(folder))
+        return tuple(
+            _found(entry, folder)
+            for entry in entries
+            if not misfit(entry.filename, entry.st_mode or 0)
+        )
+
     @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[tuple[BinaryIO, Stamp]]:
+    def open(self, place: str) -> Iterator[tuple[BinaryIO, Stamp]]:
         """Open a regular file for reading and stamp it.
 
         Raises FileNotFoundError, NotThisFile or another OSError.
         """
         with self._connected() as sftp:
-            stream, stamp = self._opened(sftp, name)
+            stream, stamp = self._opened(sftp, place)
             with stream:
                 yield cast("BinaryIO", stream), stamp
 
-    def _opened(self, sftp: Session, name: str) -> tuple[paramiko.SFTPFile, Stamp]:
+    def _opened(self, sftp: Session, place: str) -> tuple[paramiko.SFTPFile, Stamp]:
         """Open what is a regular file, and the same one when it is open; SFTP follows links."""
         try:
-            seen = sftp.lstat(self._at(name))
+            seen = sftp.lstat(self._at(place))
             if not stat.S_ISREG(seen.st_mode or 0):
                 raise NotThisFile("It is not a regular file.")
-            stream = sftp.open(self._at(name), "rb")
+            stream = sftp.open(self._at(place), "rb")
             stamp = _stamp(stream.stat())
         except (FileNotFoundError, TimeoutError, ConnectionError):
             raise
@@ -135,23 +145,48 @@ class SftpFolder:
         """Stamp a file once more that `open` lent."""
         return _stamp(cast("paramiko.SFTPFile", stream).stat())
 
-    def move(self, name: str, stamp: Stamp, into: str, *, reason: str | None = None) -> None:
+    def move(
+        self,
+        place: str,
+        stamp: Stamp,
+        into: str,
+        *,
+        name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
         """Move a file that is as ``stamp`` says into a subfolder, under a free name.
 
         Raises SourceUnreachable if the folder does not let us.
         """
-        with self._asked(f"give up {name!r} to {into!r}") as sftp:
-            if _stamp_at(sftp, self._at(name)) != stamp:
+        if place.startswith(f"{into}/"):
+            return
+        own, source = PurePosixPath(place).name, self._at(place)
+        with self._asked(f"give up {place!r} to {into!r}") as sftp:
+            if _stamp_at(sftp, source) != stamp:
                 return
             self._make(sftp, into)
-            target = self._at(into, free_name(name, taken=self._taken_in(sftp, into)))
+            target = self._at(into, free_name(name or own, taken=self._taken_in(sftp, into)))
+            point(Point.MOVING)
             if reason is not None:
                 _write(sftp, f"{target}.reason.txt", reason)
+                point(Point.REASON)
             with contextlib.suppress(FileNotFoundError):
-                sftp.rename(self._at(name), target)
-                if _stamp_at(sftp, target) != stamp and _stamp_at(sftp, self._at(name)) is None:
+                sftp.rename(source, target)
+                if _stamp_at(sftp, target) != stamp and _stamp_at(sftp, source) is None:
                     # The ERP replaced the file in this very moment: the new one was never read.
-                    sftp.rename(target, self._at(name))
+                    sftp.rename(target, source)
+        point(Point.MOVED)
+
+    def rename(self, name: str, stamp: Stamp, other: str) -> None:
+        """Give a file that is as ``stamp`` says another name, in place of what has that name.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        with self._asked(f"rename {name!r}") as sftp, contextlib.suppress(FileNotFoundError):
+            if _stamp_at(sftp, self._at(name)) == stamp:
+                point(Point.MOVING)
+                _replace(sftp, self._at(name), self._at(other))
+        point(Point.MOVED)
 
     def delete(self, name: str, stamp: Stamp) -> None:
         """Delete a file that is as ``stamp`` says; one that is gone, or another, is left alone.
@@ -160,6 +195,7 @@ class SftpFolder:
         """
         with self._asked(f"lose {name!r}") as sftp, contextlib.suppress(FileNotFoundError):
             if _stamp_at(sftp, self._at(name)) == stamp:
+                point(Point.MOVING)
                 sftp.remove(self._at(name))
 
     @contextlib.contextmanager
@@ -174,12 +210,24 @@ class SftpFolder:
             try:
                 with sftp.open(temporary, "wbx") as stream:
                     yield cast("BinaryIO", stream)
+                point(Point.ASIDE)
                 free = free_name(name, taken=self._taken_in(sftp, into))
                 sftp.rename(temporary, self._at(into, free))
             except BaseException:
                 with contextlib.suppress(OSError):
                     sftp.remove(temporary)
                 raise
+
+    def note(self, into: str, name: str, text: str) -> None:
+        """Write a small file into a subfolder, in place of the one of that name.
+
+        Raises SourceUnreachable if the folder does not let us.
+        """
+        with self._asked(f"take {name!r} into {into!r}") as sftp:
+            self._make(sftp, into)
+            temporary = self._at(into, f".{name}.tmp")
+            _write(sftp, temporary, text)
+            _replace(sftp, temporary, self._at(into, name))
 
     def expire(self, folder: str, *, before: float, ours: Callable[[str], bool]) -> int:
         """Delete the regular files of a subfolder that were written before a moment, in seconds.
@@ -255,6 +303,20 @@ def _write(sftp: Session, path: str, text: str) -> None:
         sftp.remove(path)
     with sftp.open(path, "wbx") as stream:
         stream.write(text.rstrip("\n").encode() + b"\n")
+
+
+def _replace(sftp: Session, path: str, other: str) -> None:
+    """Rename a file; the plain request would refuse a name that is taken."""
+    with contextlib.suppress(FileNotFoundError):
+        sftp.remove(other)
+    sftp.rename(path, other)
+
+
+def _found(entry: paramiko.SFTPAttributes, folder: str = "") -> Found:
+    """Describe a regular file of the folder, or of one of ours in it."""
+    name, written = entry.filename, float(entry.st_mtime or 0)
+    place = f"{folder}/{name}" if folder else name
+    return Found(name=name, place=place, stamp=_stamp(entry), mtime=written, ctime=written)
 
 
 def _stamp(attributes: paramiko.SFTPAttributes) -> Stamp:

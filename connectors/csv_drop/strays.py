@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from connectors.csv_drop.folder import matches
-from connectors.csv_drop.readiness import MARKER
+from connectors.csv_drop.markers import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from connectors.contract import Waiting
 from connectors.csv_drop.folder import NotThisFile
 from connectors.csv_drop.history import Candidate, Left, Version
+from connectors.csv_drop.markers import is_marker
 from connectors.csv_drop.mended import mending, mends
 from connectors.csv_drop.options import After, CsvOptions, Ready
 from connectors.csv_drop.ordering import NoPlace, Ordering
 from connectors.csv_drop.readiness import (
     OVERDUE,
     believed_mtime_ns,
-    is_marker,
     is_overdue,
     ready_in,
     why_waiting,
@@ -66,7 +66,6 @@ class Surveyor:
                 continue
             except (NotThisFile, OSError) as error:
                 found.waiting.append(self._waits(file, str(error)))
-        found.ready.sort(key=lambda candidate: candidate.version)
         return found
 
     def _look_at(self, file: Found, contents: Contents, found: Survey) -> None:
@@ -88,18 +87,18 @@ class Surveyor:
             if not (told_apart and self._look_at_mended(file, contents, found)):
                 found.waiting.append(self._waits(file, reason))
             return
-        rows_of = mends(self.folder, file.name, self.options)
+        rows_of = mends(self.folder, file, self.options)
         if rows_of is not None:  # renamed by a person
             found.mended.append((Version(order, digest), rows_of))
             return
         left = Left(file.stamp.inode, file.stamp.size, digest)
         kind = self.options.kind_of(file.name)
-        found.ready.append(Candidate(Version(order, digest), kind, left))
+        found.ready.append(Candidate(Version(order, digest), kind, file.place, left))
         found.through_ns = max(found.through_ns, _changed_ns(file))
 
     def _look_at_mended(self, file: Found, contents: Contents, found: Survey) -> bool:
         """Sort in a file of rejected rows; False: it is none. Raises OSError or NotThisFile."""
-        rows_of = mends(self.folder, file.name, self.options)
+        rows_of = mends(self.folder, file, self.options)
         if rows_of is None:
             return False
         reason, digest = self._examined(file, contents, mending(self.options))
@@ -116,7 +115,7 @@ class Surveyor:
         if reason:
             return reason, ""
         try:
-            return "", content_hash(self.folder, file.name, file.stamp)
+            return "", content_hash(self.folder, file.place, file.stamp)
         except Changed:
             return "It was written to while it was looked at.", ""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Kind
 from connectors.csv_drop import CsvColumns, CsvDrop, CsvFormat, CsvOptions
+from connectors.csv_drop.folder import NOTED
 from tests.connectors.conformance import Item, SourceUnderTest
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def drop(path: Path, content: str | bytes, *, at: float = LONG_AGO) -> Path:
 
 
 def tree(path: Path) -> dict[str, bytes]:
-    """Take every file below a folder with its content."""
+    """Take every file below a folder with its content, but for the notes of what was applied."""
     return {
-        str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()
+        str(file.relative_to(path)): file.read_bytes()
+        for file in path.rglob("*")
+        if file.is_file() and file.parent.name != NOTED
     }
 
 
