@@ -213,6 +213,9 @@ class Connector(Protocol):
     ) -> Listing:
         """Find what there is to read after ``checkpoint`` (None: nothing was ever applied).
 
+        The checkpoint may be older than what was settled, where a copy of the ledger was put back:
+        deltas that came since are offered again, as long as the source has them.
+
         full: a snapshot is wanted, and what looks unchanged is to be read all the same (rules may
         have changed). A SQL source offers its ``full_query`` if it has one; a file source ignores
         the shortcut for equal content.

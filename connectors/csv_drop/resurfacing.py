@@ -14,7 +14,6 @@ from connectors.csv_drop.history import Candidate, Left, Version
 from connectors.csv_drop.lineage import is_older
 from connectors.csv_drop.mended import mends
 from connectors.csv_drop.readiness import believed_mtime_ns
-from connectors.csv_drop.reasons import is_mended
 from connectors.csv_drop.staging import Changed, content_hash
 from connectors.errors import SourceUnreachable
 
@@ -52,7 +51,7 @@ def _forgotten(by: Surveyor, *, after: Version) -> Iterator[Candidate]:
     there = {file.name for file in files}
     for file in files:
         name = _dropped_as(file.name, there, by.options)
-        if name is None or is_mended(name):
+        if name is None:
             continue
         order = by.ordering.recall(name, believed_mtime_ns(file, now=by.now))
         if order <= after.order or mends(by.folder, file, by.options) is not None:

@@ -240,6 +240,20 @@ class ConnectorConformance:
         [reading] = read_all(source, checkpoint)
         assert reading.stated()["A", "WH-MAIN"] == ("7", "AD")
 
+    def test_an_older_checkpoint_brings_back_what_deltas_said_since(
+        self, source: SourceUnderTest
+    ) -> None:
+        source.state(Item.of("A", 1), Item.of("B", 1))
+        older = checkpoint = apply_all(source)
+        for quantity in (2, 3):
+            source.state(Item.of("A", quantity))
+            checkpoint = apply_all(source, checkpoint)
+        again: dict[tuple[str, str], tuple[str, str]] = {}
+        for reading in read_all(source, older):
+            again |= reading.stated()
+        if source.kind is Kind.DELTA:
+            assert again["A", "WH-MAIN"] == ("3", "AD")
+
     def test_many_statements_one_after_another_are_all_found(self, source: SourceUnderTest) -> None:
         checkpoint = None
         for quantity in range(1, 6):

@@ -6,7 +6,14 @@ variants do in `make test-all`.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytest.register_assert_rewrite("tests.connectors.conformance")
 
@@ -24,3 +31,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             and cls.name not in ALWAYS
         ):
             item.add_marker(pytest.mark.thorough)
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

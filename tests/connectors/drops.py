@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from connectors import fault
 from connectors.contract import Kind
 from connectors.csv_drop import CsvColumns, CsvDrop, CsvFormat, CsvOptions
 from connectors.csv_drop.folder import NOTED
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from connectors.contract import Connector
 
 LONG_AGO = 1_700_000_000.0
+NOBODY = 65_534
 HEADER = "Stok Kodu,Depo,Miktar,Birim\n"
 COLUMNS = CsvColumns(sku="Stok Kodu", stock="Miktar", warehouse="Depo", unit_type="Birim")
 
@@ -67,6 +69,39 @@ def _number(text: str, form: CsvFormat) -> str:
     """Write a number as the dialect does."""
     minus = form.trailing_minus and text.startswith("-")
     return (f"{text[1:]}-" if minus else text).replace(".", form.decimal)
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Act as a user to whom nothing belongs, where the tests run as root."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@contextmanager
+def passages(file: Path) -> Iterator[list[str]]:
+    """Note the crash points that are passed, in a file meanwhile; nobody is killed."""
+    passed: list[str] = []
+    fault.arm(fault.Order(fault.ANY, 0, file))
+    try:
+        yield passed
+    finally:
+        fault.arm(None)
+        passed += file.read_text().split()
+
+
+MARKED_AND_FAILED = [
+    *("file.moving", "file.moved"),  # the marker is taken
+    *("file.moving", "file.reason", "file.moved"),
+    *("file.moving", "file.moved"),  # the marker follows
+]
+"""The crash points of putting a file away that failed and has a marker."""
 
 
 class DropFolder(SourceUnderTest):

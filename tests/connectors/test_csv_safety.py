@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,15 +16,14 @@ from connectors.csv_drop.ordering import Ordering
 from connectors.csv_drop.survey import Surveyor
 from connectors.errors import SourceUnreachable, SourceUnreadable
 from tests.connectors.conformance import read, through_json
-from tests.connectors.drops import HEADER, LONG_AGO, drop, options, tree
+from tests.connectors.drops import HEADER, LONG_AGO, drop, options, tree, without_rights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from connectors.contract import Listing
 
 HOUR = 3_600.0
-NOBODY = 65_534
 
 
 def one(quantity: int) -> str:
@@ -53,27 +49,6 @@ def apply(path: Path, checkpoint: Any = None, *, settle: bool = True) -> Any:
     if settle:
         CsvDrop(options(path)).settle(reading.position, Settlement.APPLIED)
     return reading.checkpoint
-
-
-@contextmanager
-def without_rights() -> Iterator[None]:
-    """Act as a user to whom nothing belongs, where the tests run as root."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
-@pytest.fixture
-def reachable() -> Iterator[Path]:
-    """A folder that every user can reach."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 # --- F3: replaced while it is read

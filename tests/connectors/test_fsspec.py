@@ -13,6 +13,7 @@ from connectors.contract import Kind, Settlement
 from connectors.csv_drop import CsvDrop, FsspecPlace, Ready
 from connectors.csv_drop.folder import DONE, REJECTED, NotThisFile
 from connectors.csv_drop.fsspec_folder import FsspecFolder
+from connectors.csv_drop.markers import spent
 from connectors.errors import SourceMisconfigured, SourceUnreachable
 from tests.connectors.conformance import (
     ConnectorConformance,
@@ -22,7 +23,7 @@ from tests.connectors.conformance import (
     read,
     read_all,
 )
-from tests.connectors.drops import drop, options, tree
+from tests.connectors.drops import MARKED_AND_FAILED, drop, options, passages, tree
 from tests.connectors.ftp_server import PASSWORD, FtpDrop, ftp_server, place_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,31 @@ def test_a_file_that_was_replaced_meanwhile_stays(source: FtpDrop) -> None:
     drop(source.path / "stock_001.csv", ONE.replace("1", "7"))
     source.connector().settle(reading.position, Settlement.APPLIED)
     assert list(tree(source.path)) == ["stock_001.csv"]
+
+
+def test_a_marker_goes_along_and_a_process_may_die_at_each_step(
+    source: FtpDrop, tmp_path: Path
+) -> None:
+    source.state(Item.of("A", 1))
+    (source.path / "stock_001.csv.ok").touch()
+    options = replace(source.connector().options, ready=Ready.MARKER)
+    [offer] = CsvDrop(options).look(None, full=False).offers
+    with passages(tmp_path / "passages") as passed:
+        CsvDrop(options).settle(offer.position, Settlement.FAILED, "no such column")
+    assert passed == MARKED_AND_FAILED
+    names = ("stock_001.csv", "stock_001.csv.ok", "stock_001.csv.reason.txt")
+    assert sorted(tree(source.path)) == [f".failed/{name}" for name in names]
+
+
+def test_a_file_whose_marker_was_taken_is_ready_as_before(source: FtpDrop) -> None:
+    source.state(Item.of("A", 1))
+    (source.path / "stock_001.csv.ok").touch()
+    options = replace(source.connector().options, ready=Ready.MARKER)
+    [offer] = CsvDrop(options).look(None, full=False).offers
+    marker = spent("stock_001.csv.ok", offer.position["sha256"])
+    (source.path / "stock_001.csv.ok").rename(source.path / marker)
+    [again] = CsvDrop(options).look(None, full=False).offers
+    assert again.position == offer.position
 
 
 def test_rejected_rows_are_written_beside(source: FtpDrop) -> None:
@@ -193,6 +219,22 @@ def test_where_nothing_can_be_renamed_a_file_is_copied_then_deleted(
     assert [row.quantity for row in reading.rows] == ["1"]
     stored(tmp_path).settle(reading.position, Settlement.APPLIED)
     assert sorted(store.store) == ["/box/drop/.done/s_1.csv"]
+
+
+def test_d7_in_a_store_that_only_copies_an_older_ledger_is_noticed_too(
+    store: MemoryFileSystem, tmp_path: Path
+) -> None:
+    checkpoints: list[Any] = [None]
+    for quantity in (1, 2, 3):
+        store.pipe_file(f"/box/drop/s_{quantity}.csv", ONE.replace("1,", f"{quantity},").encode())
+        [offer] = stored(tmp_path, mode=Kind.DELTA).look(checkpoints[-1], full=False).offers
+        reading = read(offer)
+        stored(tmp_path, mode=Kind.DELTA).settle(reading.position, Settlement.APPLIED)
+        checkpoints.append(reading.checkpoint)
+    _, older, _, newest = checkpoints
+    again = stored(tmp_path, mode=Kind.DELTA).look(older, full=False).offers
+    assert [read(offer).rows[0].quantity for offer in again] == ["2", "3"]
+    assert stored(tmp_path, mode=Kind.DELTA).look(newest, full=False).offers == []
 
 
 def test_what_a_crash_left_beside_its_copy_is_known_and_put_away(

@@ -13,12 +13,13 @@ import paramiko
 import pytest
 
 from connectors.contract import Kind, Mends, Settlement
-from connectors.csv_drop import CsvDrop
+from connectors.csv_drop import CsvDrop, Ready
 from connectors.csv_drop.folder import DONE, REJECTED, NotThisFile
+from connectors.csv_drop.markers import spent
 from connectors.csv_drop.sftp_folder import SftpFolder
 from connectors.errors import SourceMisconfigured, SourceUnreachable
 from tests.connectors.conformance import Item, apply_all, look, read_all
-from tests.connectors.drops import LONG_AGO, drop, options, tree
+from tests.connectors.drops import LONG_AGO, MARKED_AND_FAILED, drop, options, passages, tree
 from tests.connectors.sftp_server import PASSWORD, USER_KEY, RemoteDrop, place_of, sftp_server
 
 if TYPE_CHECKING:
@@ -189,6 +190,31 @@ def test_deleting_takes_only_the_file_that_was_read(source: RemoteDrop) -> None:
     assert list(tree(source.path)) == ["stock_001.csv"]
     folder(source.server).delete("stock_001.csv", found.stamp)
     assert tree(source.path) == {}
+
+
+def test_a_marker_goes_along_and_a_process_may_die_at_each_step(
+    source: RemoteDrop, tmp_path: Path
+) -> None:
+    source.state(Item.of("A", 1))
+    (source.path / "stock_001.csv.ok").touch()
+    options = replace(source.connector().options, ready=Ready.MARKER)
+    [offer] = CsvDrop(options).look(None, full=False).offers
+    with passages(tmp_path / "passages") as passed:
+        CsvDrop(options).settle(offer.position, Settlement.FAILED, "no such column")
+    assert passed == MARKED_AND_FAILED
+    names = ("stock_001.csv", "stock_001.csv.ok", "stock_001.csv.reason.txt")
+    assert sorted(tree(source.path)) == [f".failed/{name}" for name in names]
+
+
+def test_a_file_whose_marker_was_taken_is_ready_as_before(source: RemoteDrop) -> None:
+    source.state(Item.of("A", 1))
+    (source.path / "stock_001.csv.ok").touch()
+    options = replace(source.connector().options, ready=Ready.MARKER)
+    [offer] = CsvDrop(options).look(None, full=False).offers
+    marker = spent("stock_001.csv.ok", offer.position["sha256"])
+    (source.path / "stock_001.csv.ok").rename(source.path / marker)
+    [again] = CsvDrop(options).look(None, full=False).offers
+    assert again.position == offer.position
 
 
 def test_rejected_rows_are_written_beside_and_come_back(source: RemoteDrop) -> None:

@@ -173,7 +173,15 @@ class Place:
                 break
         faults = self.kills + self.ambiguous
         found = check(self.scene, self.truth, extra_posts=faults, minimum=0)
+        found += [f"F5 {name} was never put away" for name in self._waiting()]
         assert found == [], (why, found, self.log.read_text()[-3000:])
+
+    def _waiting(self) -> list[str]:
+        """Files that lie in the folder though nothing keeps them there."""
+        if self.scene.rows("SELECT 1 FROM source WHERE held_pull_id IS NOT NULL"):
+            return []
+        names = [path.name for path in (self.folder / "drop").iterdir()]
+        return sorted(name for name in names if not name.startswith("."))
 
     def once(self, *command: str, order: str = "", **environment: str) -> int:
         """Run a command to its end, or to the end that was ordered; returns its code."""

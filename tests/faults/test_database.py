@@ -543,24 +543,28 @@ def test_d7_with_an_older_copy_the_next_snapshot_puts_everything_right(
     assert stocks(sandbox) == {"A": 2, "B": 3}
 
 
-def test_d7_with_an_older_copy_files_that_are_put_back_are_read_in_their_order(
+def test_d7_with_an_older_copy_delta_files_are_read_again_before_newer_ones(
     desk: Desk, sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
     drop = Drop(desk.ledger, tmp_path / "drop", mode=Kind.DELTA)
     copy = Copy(desk.ledger, tmp_path)
-    drop.say("A,1", "B,1")
+    drop.say("A,1", "B,1", "C,1")
     drop.pull()
+    desk.drain()
     copy.keep()
     for line in ("A,2", "A,3", "B,4"):
         drop.say(line)
         drop.pull()
+        desk.drain()
     copy.restore()
-    for path in (drop.path / ".done").iterdir():
-        path.rename(drop.path / path.name)
-    drop.pull()
+    drop.say("B,5")
+    again = drop.pull()
     desk.drain()
-    assert stocks(sandbox) == {"A": 3, "B": 4}
-    assert sent(sandbox, "A") == [3]
+    assert [report.label for report in again] == [f"00{number}.csv" for number in (2, 3, 4, 5)]
+    assert stocks(sandbox) == {"A": 3, "B": 5, "C": 1}
+    assert sent(sandbox, "A") == [1, 2, 3, 3]
+    assert drop.pull() == []
+    assert drop.files(".done") == [f"00{number}.csv" for number in range(1, 6)]
 
 
 # --- D8: an SQLite whose WAL can corrupt
