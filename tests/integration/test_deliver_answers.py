@@ -324,6 +324,19 @@ def test_what_was_forbidden_goes_again_once_its_list_takes_anything(
     assert open_failures(desk.ledger) == []
 
 
+def test_a_list_that_we_may_not_write_to_holds_up_no_other_though_nothing_names_it(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    body = {"detail": "You do not have permission to perform this action."}
+    post(sandbox, "status", stock_list=2, status=403, body=body)
+    say(desk.ledger, {"A": 7, "B": 8}, stock_list=2)
+    say(desk.ledger, {"C": 1, "D": 2})
+    desk.deliver()
+    assert stocks(sandbox) == {"C": 1, "D": 2}
+    assert reasons(desk.ledger) == ["forbidden", "forbidden"]
+    assert desk.target().state == TargetState.UP
+
+
 def test_a_list_that_we_may_not_write_to_stops_alone(desk: Desk, sandbox: RunningSandbox) -> None:
     post(sandbox, "status", stock_list=2, status=403, body={"stock_list": ["Not allowed."]})
     say(desk.ledger, {f"S{number:03}": 5 for number in range(200)}, stock_list=2)

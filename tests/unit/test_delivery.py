@@ -309,6 +309,45 @@ def test_three_remote_faults_in_a_row_stop_the_batch() -> None:
     assert watched(FAULT, FAULT, FAULT).stopped == "http_502"
 
 
+def in_company(*outcomes: tuple[int, Outcome]) -> tuple[Watch, list[Outcome]]:
+    """What the answers of (list, answer) mean beside each other, in this order."""
+    watch, answers = Watch(), {}
+    for number, (stock_list, outcome) in enumerate(outcomes):
+        line = LINE._replace(key=Key(stock_list, str(number)))
+        answers[line] = watch.in_company(line, outcome)
+        watch.see(line, answers[line])
+    watch.reconsider(answers)
+    return watch, list(answers.values())
+
+
+@pytest.mark.parametrize(
+    "outcomes", [[(1, ACCEPTED), (2, DENIED)], [(2, DENIED), (1, ACCEPTED), (2, DENIED)]]
+)
+def test_rights_that_lack_for_one_list_alone_are_the_lists_matter(
+    outcomes: list[tuple[int, Outcome]],
+) -> None:
+    watch, after = in_company(*outcomes)
+    refused = [a for (_, said), a in zip(outcomes, after, strict=True) if said is DENIED]
+    assert {(one.verdict, one.reason) for one in refused} == {(A.FORBIDDEN, "forbidden")}
+    assert watch.stopped == ""
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        [(2, DENIED)],
+        [(1, ACCEPTED), (1, DENIED)],
+        [(1, ACCEPTED), (2, ACCEPTED), (2, DENIED)],
+        [(1, REJECTED), (2, DENIED)],
+        [(1, ACCEPTED), (2, answer(A.DENIED, "http_401"))],
+    ],
+)
+def test_rights_that_lack_altogether_stop_the_batch(outcomes: list[tuple[int, Outcome]]) -> None:
+    watch, after = in_company(*outcomes)
+    assert watch.stopped != ""
+    assert after[-1].verdict is A.DENIED
+
+
 def test_an_error_on_a_stock_list_stops_that_list_alone() -> None:
     watch = watched(LIST, ACCEPTED, lists=(1, 2))
 

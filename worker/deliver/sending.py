@@ -39,6 +39,7 @@ class Sending:
         numbered = iter(enumerate(self.batch.slip.lines))
         count = min(senders, len(self.batch.slip.lines))
         await asyncio.gather(*(self._sender(numbered) for _ in range(count)))
+        self.batch.watch.reconsider(self.batch.answers)
 
     async def _sender(self, numbered: Iterator[tuple[int, Claimed]]) -> None:
         slip, watch = self.batch.slip, self.batch.watch
@@ -49,9 +50,10 @@ class Sending:
             if line.key.stock_list in watch.lists:
                 continue
             point(Point.SENDING)
-            self.batch.answers[line] = await self._upsert(line)
+            outcome = watch.in_company(line, await self._upsert(line))
+            self.batch.answers[line] = outcome
             point(Point.ANSWERED)
-            watch.see(line, self.batch.answers[line])
+            watch.see(line, outcome)
 
     def _ends(self) -> bool:
         return bool(self.batch.watch.stopped) or self.stopped()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from worker.model import AnswerClass, LineOutcome, Outcome, TargetState
@@ -56,6 +56,7 @@ _NO_EPIDEMIC = {
     AnswerClass.LIST_STOPPED,
 }
 LOGIN_WAIT = "login_wait"
+NO_RIGHT = "http_403"
 
 
 class Streak(NamedTuple):
@@ -97,6 +98,28 @@ class Watch:
         self.forbidden: dict[int, Outcome] = {}
         self.streak: Streak = streak or Streak()
         self._faults = 0
+        self._taking: set[int] = set()
+
+    def in_company(self, line: Claimed, outcome: Outcome) -> Outcome:
+        """An answer beside the others of its batch.
+
+        A refusal of our rights, while other lists take what they get and its own takes nothing, is
+        about that list, whether it says so or not.
+        """
+        stock_list = line.key.stock_list
+        if outcome.verdict is AnswerClass.ACCEPTED:
+            self._taking.add(stock_list)
+        others = self._taking - {stock_list}
+        if outcome.reason != NO_RIGHT or not others or stock_list in self._taking:
+            return outcome
+        message = f"Omnitron does not let us write to stock list {stock_list}."
+        return replace(outcome, verdict=AnswerClass.FORBIDDEN, reason="forbidden", message=message)
+
+    def reconsider(self, answers: dict[Claimed, Outcome]) -> None:
+        """Take what came before another list had taken anything as `in_company` does now."""
+        answers |= {line: self.in_company(line, outcome) for line, outcome in answers.items()}
+        if all(outcome.reason != NO_RIGHT for outcome in answers.values()):
+            self.stopped = "" if self.stopped == NO_RIGHT else self.stopped
 
     def see(self, line: Claimed, outcome: Outcome) -> None:
         """Take note of one answer."""
