@@ -118,8 +118,9 @@ def no_file_grows(pids: Sequence[int], beyond: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (beyond, most))
 
 
+@pytest.mark.parametrize("room", [0, SMALL])
 def test_d3_a_service_without_room_for_its_ledger_tells_it_and_goes_on_when_there_is_room(
-    alone: Stage,
+    alone: Stage, room: int
 ) -> None:
     with alone.run("run") as service:
         alone.says("a.csv", stocks("A", 600))
@@ -128,7 +129,7 @@ def test_d3_a_service_without_room_for_its_ledger_tells_it_and_goes_on_when_ther
         alone.says("b.csv", stocks("B", 100))
         until(lambda: claimed(alone), seconds=LONG)
         workers = family(service.process.pid)[1:]
-        no_file_grows(workers, beyond=SMALL)
+        no_file_grows(workers, beyond=room)
         until(lambda: told(service, "deliver"), seconds=LONG)
         alone.says("c.csv", stocks("C", 200))
         until(lambda: told(service, "pull"), seconds=LONG)
@@ -138,6 +139,7 @@ def test_d3_a_service_without_room_for_its_ledger_tells_it_and_goes_on_when_ther
         alone.at.sandbox.lift(number)
         alone.judge(extra_posts=1, minimum=900)
         assert family(service.process.pid)[1:] == workers
+        assert "Traceback" not in service.text
 
 
 # --- D4, D5: PostgreSQL starts again, or stands still

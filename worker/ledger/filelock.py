@@ -27,10 +27,16 @@ def exclusive(path: Path, *, wait: float = WAIT_SECONDS) -> Iterator[None]:
     descriptor = _opened(path)
     try:
         _acquire(descriptor, path, wait=wait)
-        os.pwrite(descriptor, f"{os.getpid():<10}".encode(), 0)
+        sign(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def sign(descriptor: int) -> None:
+    """Write who holds a lock into its file, for people; a full disk leaves it out."""
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, f"{os.getpid():<10}".encode(), 0)
 
 
 def _opened(path: Path) -> int:

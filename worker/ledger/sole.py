@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from worker.errors import LedgerUnreachable, UsageError
+from worker.ledger.filelock import sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def _lock(descriptor: int, ledger: Path) -> None:
     except BlockingIOError:
         holder = os.pread(descriptor, 10, 0).decode(errors="replace").strip()
         raise _taken(str(ledger), f"process {holder or 'unknown'}") from None
-    os.pwrite(descriptor, f"{os.getpid():<10}".encode(), 0)
+    sign(descriptor)
 
 
 @contextlib.contextmanager
