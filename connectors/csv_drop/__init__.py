@@ -4,7 +4,9 @@
 (`ordering`) and whether it is complete (`readiness`), and what it is worth against what was applied
 before (`history`); `survey` is the first half of that. A file is read from a private copy
 (`staging`) that was checked as a whole first (`soundness`), by the columns its header names
-(`layout`), row by row (`rows`). `drop` puts these together to the `Connector` of the contract.
+(`layout`), row by row (`rows`). Once decided it is put away (`settling`), where what an older copy
+of the ledger forgot is found again (`lineage`, `resurfacing`). `drop` puts these together to the
+`Connector` of the contract.
 """
 
 from __future__ import annotations

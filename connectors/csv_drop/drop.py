@@ -25,25 +25,21 @@ from connectors.csv_drop.expiry import is_ours
 from connectors.csv_drop.familiarity import part_strange
 from connectors.csv_drop.folder import (
     DONE,
-    FAILED,
     OURS,
     Contents,
     Folder,
-    NotThisFile,
-    Stamp,
-    sha256_of,
 )
 from connectors.csv_drop.growth import with_grown
 from connectors.csv_drop.history import Candidate, History, Version, judge_all
-from connectors.csv_drop.lineage import named, note
-from connectors.csv_drop.markers import marker_of, spent, widowed
+from connectors.csv_drop.lineage import named
 from connectors.csv_drop.mended import MendedFile
-from connectors.csv_drop.options import After, CsvOptions, Ready
+from connectors.csv_drop.options import After, CsvOptions
 from connectors.csv_drop.ordering import Ordering
 from connectors.csv_drop.places import folder_at
 from connectors.csv_drop.reasons import PATTERNS
 from connectors.csv_drop.rereading import reread
 from connectors.csv_drop.resurfacing import resurfacing
+from connectors.csv_drop.settling import Settler
 from connectors.csv_drop.survey import Surveyor
 from connectors.errors import ConnectorError, SourceMisconfigured, SourceUnreachable
 
@@ -51,8 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _HELD = "A pull of this source is held; this file is taken once that is approved or discarded."
-_TAKEN = frozenset({Settlement.APPLIED, Settlement.UNCHANGED})
-_INTO_FAILED = frozenset({Settlement.FAILED, Settlement.DISCARDED})
 
 
 class CsvDrop:
@@ -122,22 +116,13 @@ class CsvDrop:
         """
         if "file" not in position:
             return  # rows that were kept, of no file
-        failed = settlement in _INTO_FAILED
-        mended = bool(position.get("mended"))
-        if self._options.after is After.KEEP and not failed and not mended:
-            return
-        version = from_position(position, self._ordering)
-        name = version.order.name
-        place = position.get("place", name)
-        stamp = self._stamp_if_same(version, place)
-        if stamp is None:
-            return
-        if "lineage" in position and settlement in _TAKEN:
-            note(self._folder, position["lineage"], version)
-        marked = self._options.ready is Ready.MARKER and place == name
-        left = self._spend_marker(version) if marked else frozenset()
-        self._put_away(place, stamp, failed=failed, reason=f"{settlement}: {reason}")
-        self._put_away_markers(left, failed=failed)
+        settler = Settler(
+            folder=self._folder,
+            options=self._options,
+            version=from_position(position, self._ordering),
+            settlement=settlement,
+        )
+        settler.settle(position, reason)
 
     def checkpoint_at(self, cursor: str, checkpoint: Checkpoint | None = None) -> Checkpoint:
         """Build the checkpoint after which the file named ``cursor`` counts as applied last.
@@ -250,56 +235,6 @@ class CsvDrop:
         if not position or position.get("mended"):
             return None
         return from_position(position, self._ordering)
-
-    def _put_away(
-        self,
-        place: str,
-        stamp: Stamp,
-        *,
-        failed: bool,
-        name: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """Move a file, or delete it where that is configured and it did not fail."""
-        if failed:
-            self._folder.move(place, stamp, FAILED, name=name, reason=reason)
-        elif self._options.after is After.DELETE:
-            self._folder.delete(place, stamp)
-        else:
-            self._folder.move(place, stamp, DONE, name=name)
-
-    def _stamp_if_same(self, version: Version, place: str) -> Stamp | None:
-        """Stamp the file of a version; None if it is gone, or another by now."""
-        try:
-            with self._folder.open(place) as (stream, stamp):
-                return stamp if sha256_of(stream) == version.sha256 else None
-        except (FileNotFoundError, NotThisFile):
-            return None
-
-    def _spend_marker(self, version: Version) -> frozenset[str]:
-        """Let the marker of a file vouch for its content alone; returns all names but the file."""
-        name, names = version.order.name, self._folder.list().names
-        marker = marker_of(name, names)
-        stamp = None if marker is None else self._stamp_of(marker)
-        if marker is None or stamp is None:
-            return names - {name}
-        other = spent(marker, version.sha256)
-        self._folder.rename(marker, stamp, other)
-        return names - {name} | {other}
-
-    def _put_away_markers(self, names: frozenset[str], *, failed: bool) -> None:
-        """Put away the markers of files that are gone, also what a crash left of others."""
-        for name, marker in widowed(names).items():
-            if stamp := self._stamp_of(name):
-                self._put_away(name, stamp, failed=failed, name=marker)
-
-    def _stamp_of(self, place: str) -> Stamp | None:
-        """Stamp a file; None if it is gone, or no file."""
-        try:
-            with self._folder.open(place) as (_, stamp):
-                return stamp
-        except (FileNotFoundError, NotThisFile):
-            return None
 
 
 def _beside_held(
