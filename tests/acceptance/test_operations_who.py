@@ -111,6 +111,15 @@ def test_who_paused_increases_is_shown_while_they_rest(place: Workplace) -> None
     assert "paused by ayse" in place.run("target").out
 
 
+def test_who_replayed_a_batch_is_shown_with_it(place: Workplace, sandbox: RunningSandbox) -> None:
+    refused(place, sandbox)
+    number = str(place.json("batches")[0]["id"])
+    place.run("batches", "replay", number)
+    (event,) = place.json("batches", "show", number)["events"]
+    assert (event["actor"], event["action"]) == ("ayse", "replay")
+    assert f"ayse: replay batch {number}" in place.run("batches", "show", number).out
+
+
 def test_what_people_did_to_a_source_and_to_the_target_is_listed_beside_them(
     place: Workplace,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from worker.cli.doings import of_events, tell_events
 from worker.cli.nouns import Limit, Number, how_many, noun
 from worker.cli.session import Session, rfc3339, table
 from worker.errors import ExitCode, UsageError
@@ -36,12 +37,21 @@ def listed(context: typer.Context, limit: Limit = None) -> None:
 
 @batches.command()
 def show(context: typer.Context, batch_id: Number) -> None:
-    """Show one batch with its lines; those that were not sent come first."""
+    """Show one batch with its lines, those that were not sent first, and who replayed it."""
+    from worker.ledger import events
+
     session: Session = context.obj
     batch, lines = _found(session, batch_id)
+    with session.untouched_ledger.read() as connection:
+        done = events.about(connection, f"batch {batch_id}")
     ordered = sorted(lines, key=lambda line: (line.outcome == "sent", line.stock_list, line.sku))
-    document = _document(batch) | {"outcomes": [_line(line) for line in ordered]}
-    session.show(document, lambda: _show(session, batch, ordered))
+    outcomes = {"outcomes": [_line(line) for line in ordered]}
+
+    def tell() -> None:
+        _show(session, batch, ordered)
+        tell_events(session, done)
+
+    session.show(_document(batch) | outcomes | {"events": of_events(done)}, tell)
 
 
 @batches.command()
