@@ -53,10 +53,11 @@ class Rank(enum.IntEnum):
     PINNED = -1  # a person pinned it, to more
     URGENT = 0  # zero, lower than what was sent, or what was sent is unknown
     NORMAL = 1  # higher, or never sent
-    BACKFILL = 2  # raised by a pull that raised over 1,000 levels, or replayed in bulk
+    BACKFILL_LOWER = 2  # zero, and never sent, by a pull that raised over 1,000 levels
+    BACKFILL = 3  # raised by such a pull, or replayed in bulk
 
 
-LOWERING = frozenset({Rank.PINNED_LOWER, Rank.URGENT})
+LOWERING = frozenset({Rank.PINNED_LOWER, Rank.URGENT, Rank.BACKFILL_LOWER})
 """Ranks of what may go while increases are paused."""
 
 

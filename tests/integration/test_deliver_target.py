@@ -14,7 +14,7 @@ from tests.integration.scenes import level_of, open_failures, reasons, say
 from worker.errors import LedgerUnreachable, WrongTarget
 from worker.ledger import Ledger, levels, target
 from worker.model import Delivered, TargetState
-from worker.operating import move_target
+from worker.operating import move_target, replace_target
 
 if TYPE_CHECKING:
     from worker.sandbox import RunningSandbox
@@ -91,6 +91,18 @@ def test_nothing_goes_to_an_omnitron_that_the_ledger_belongs_to_no_longer(
     with pytest.raises(WrongTarget, match=r"elsewhere\.example"):
         desk.deliver()
     assert sent(sandbox, "A") == [5]
+
+
+def test_a_key_in_doubt_rests_although_everything_goes_again_to_the_same_omnitron(
+    desk: Desk, sandbox: RunningSandbox
+) -> None:
+    post(sandbox, "status", status=408, sku="A", count=1)
+    say(desk.ledger, {"A": 5, "B": 6})
+    desk.deliver()
+    replace_target(desk.ledger, desk.plan.base_url, actor="ayse")
+    run = desk.deliver()
+    assert (run.delivered.sent, run.wait) == (1, desk.plan.settle)
+    assert sent(sandbox, "A") == []
 
 
 def test_a_target_that_denied_us_is_probed_once_a_minute_with_the_password_of_today(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.scenes import change, level_of, lines_of, register, say
+from tests.integration.scenes import change, level_of, lines_of, register, say, source_of
 from worker.deliver import expire
 from worker.ledger import Ledger, batches, claims, levels, lists
-from worker.model import Key, Rank
+from worker.model import Key, Rank, Value
+from worker.planning.levels import created
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -96,6 +97,32 @@ def test_nine_tenths_go_by_rank_and_one_tenth_by_age(ledger: Ledger, clock: Hand
     names = skus(claim(ledger, 20))
     assert names[:2] == ["old00", "old01"]
     assert len([name for name in names if name.startswith("zero")]) == 18
+
+
+def test_the_zeroes_of_a_first_load_go_before_its_other_levels_and_after_todays_changes(
+    ledger: Ledger, clock: HandClock
+) -> None:
+    register(ledger)
+    loaded = [
+        created(
+            Key(1, f"{stock}-{number:02}"),
+            Value(stock),
+            source_id=source_of(ledger).id,
+            pull_id=1,
+            now=clock(),
+            backfill=True,
+        )
+        for stock in (5, 0)
+        for number in range(40)
+    ]
+    ledger.write(lambda tx: levels.save(tx, loaded))
+    clock.forward(100)
+    say(ledger, {f"more{number:02}": 9 for number in range(9)})
+    say(ledger, {f"zero{number:02}": 0 for number in range(9)})
+    names = skus(claim(ledger, 20))
+    assert sum(name.startswith(("zero", "more")) for name in names) == 18
+    lowering = claim(ledger, 99, token="later", raises=False)
+    assert {name[:2] for name in skus(lowering)} == {"0-"}
 
 
 def test_within_a_rank_the_oldest_goes_first(ledger: Ledger) -> None:

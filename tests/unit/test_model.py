@@ -48,9 +48,9 @@ def test_states_of_a_level_stand_in_the_order_in_which_they_fit() -> None:
 
 
 def test_ranks_sort_in_the_order_of_sending() -> None:
-    pinned = [Rank.PINNED_LOWER, Rank.PINNED]
-    assert sorted(Rank) == [*pinned, Rank.URGENT, Rank.NORMAL, Rank.BACKFILL]
-    assert [int(rank) for rank in sorted(Rank)] == [-2, -1, 0, 1, 2]
+    pinned, load = [Rank.PINNED_LOWER, Rank.PINNED], [Rank.BACKFILL_LOWER, Rank.BACKFILL]
+    assert sorted(Rank) == [*pinned, Rank.URGENT, Rank.NORMAL, *load]
+    assert [int(rank) for rank in sorted(Rank)] == [-2, -1, 0, 1, 2, 3]
 
 
 def test_every_answer_has_a_word_of_its_own() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from worker import model
 from worker.ledger import bulk, schema
-from worker.model import Rank
 from worker.planning.levels import UNKNOWN_PRODUCT, Level
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _KEYED = "(level.stock_list = k.stock_list AND level.sku = k.sku)"
 _IN_STOCK = " AND stock > 0 AND NOT retired"
 _ZEROED = "vetted_stock IS NOT NULL AND stock = 0"
 """The condition of `planning.levels.Level.zeroed`, for the index of what was not vetted."""
-LOWERING = f"{Rank.PINNED_LOWER:d}, {Rank.URGENT:d}"
+LOWERING = ", ".join(f"{rank:d}" for rank in sorted(model.LOWERING))
 CAN_GO = "revision > sent_revision AND claim_token IS NULL AND park_reason IS NULL"
 """The condition of the partial index of due levels, word for word."""
 RAISING = f"rank NOT IN ({LOWERING})"

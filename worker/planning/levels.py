@@ -111,7 +111,15 @@ def state_of(level: Level, *, now: float, open_for_sending: bool) -> LevelState:
     return LevelState.WAITING if rests or not open_for_sending else LevelState.DUE
 
 
-def created(key: Key, value: Value, *, source_id: int, pull_id: int, now: float) -> Level:
+def created(  # noqa: PLR0913 - what is stated, and by whom, all by name
+    key: Key,
+    value: Value,
+    *,
+    source_id: int,
+    pull_id: int,
+    now: float,
+    backfill: bool = False,
+) -> Level:
     """A level that its source states for the first time."""
     return Level(
         stock_list=key.stock_list,
@@ -124,9 +132,16 @@ def created(key: Key, value: Value, *, source_id: int, pull_id: int, now: float)
         pull_id=pull_id,
         changed_at=now,
         revision=1,
-        rank=Rank.NORMAL if value.stock else Rank.URGENT,
+        rank=_first_rank(value.stock, backfill=backfill),
         due_since=now,
     )
+
+
+def _first_rank(stock: int, *, backfill: bool) -> Rank:
+    """How soon goes what Omnitron was never sent: a first load of very many after today's."""
+    if backfill:
+        return Rank.BACKFILL if stock else Rank.BACKFILL_LOWER
+    return Rank.NORMAL if stock else Rank.URGENT
 
 
 def stated(
@@ -351,19 +366,20 @@ def replayed(level: Level) -> Level:
 def never_sent(level: Level, *, now: float, stays_parked: bool = False) -> Level:
     """It goes to another Omnitron, as in a first load: what happened at the old one is void.
 
-    stays_parked: its park is the source's business, not Omnitron's.
+    A rest goes on, for it may be the same one, named anew. stays_parked: its park is the source's
+    business, not Omnitron's.
     """
     open_again = level if stays_parked else replayed(level)
+    pin = Rank.PINNED if level.shown.stock else Rank.PINNED_LOWER
     return _free(open_again)._replace(
         sent_revision=0,
         sent_stock=None,
         sent_at=None,
         remote_pk=None,
-        rank=Rank.PINNED if level.pinned else Rank.BACKFILL,
+        rank=pin if level.pinned else _first_rank(level.stock, backfill=True),
         due_since=now,
         attempts=0,
         crashes=0,
-        not_before=0.0,
     )
 
 

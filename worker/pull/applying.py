@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from worker.ledger import failures, levels, parts, pulls, sources
 from worker.ledger.failures import NewFailure, identity_of
 from worker.ledger.parts import Part
-from worker.model import UNREAD, FailureKind, Key, PullStatus, Rank, Said
+from worker.model import UNREAD, FailureKind, Key, PullStatus, Said
 from worker.planning.levels import MISSING_IN_SOURCE, created, parked, rises, sinks, stated
 from worker.planning.rules import Broken, level_value
 from worker.pull.reviving import ZEROED
@@ -196,9 +196,15 @@ class Applier:
         number, source_id = self.pull.id, self.pull.source_id
         withheld = now + self.withhold if self.withhold else 0.0
         if level is None:
-            new = created(key, value, source_id=source_id, pull_id=number, now=now)
-            rank = Rank.BACKFILL if self.pull.backfill and value.stock else new.rank
-            return new._replace(rank=rank, withheld_until=withheld)
+            new = created(
+                key,
+                value,
+                source_id=source_id,
+                pull_id=number,
+                now=now,
+                backfill=self.pull.backfill,
+            )
+            return new._replace(withheld_until=withheld)
         if level.source_id == source_id and level.pull_id > number:
             return level
         owned = level._replace(source_id=source_id, retired=False)
