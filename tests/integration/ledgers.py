@@ -96,6 +96,14 @@ def emptied_postgres(server: Server, database: str) -> str:
     return server.url(database)
 
 
+def somebody_waits(url: str) -> bool:
+    """Whether a session of this PostgreSQL waits for a lock of another one."""
+    with psycopg.connect(url.replace("+psycopg", "")) as session:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        row = session.execute(waiting).fetchone()
+    return row is not None and row[0] > 0
+
+
 _EMPTY = """
 DO $$ DECLARE name text; BEGIN
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity

@@ -6,10 +6,10 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
 from tests.integration.delivering import CHANNEL, Desk, sent, stocks
+from tests.integration.ledgers import somebody_waits
 from tests.integration.scenes import change, level_of, say
 from tests.processes import until
 from worker.deliver import Slip
@@ -191,13 +191,6 @@ def confirm_again(desk: Desk) -> None:
     """Have the channel looked at for A once more."""
     waiting = desk.confirmation("A")._replace(state=ConfirmState.WAITING)
     desk.ledger.write(lambda tx: confirmations.save(tx, [waiting]))
-
-
-def somebody_waits(url: str) -> bool:
-    with psycopg.connect(url.replace("+psycopg", "")) as session:
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        row = session.execute(waiting).fetchone()
-    return row is not None and row[0] > 0
 
 
 def test_a_retired_level_is_healed_and_is_retired_again(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from connectors.contract import Kind
+from tests.integration.ledgers import somebody_waits
 from tests.integration.pulling import Drop, Warehouses
 from tests.integration.scenes import (
     level_of,
@@ -16,12 +18,16 @@ from tests.integration.scenes import (
     source_of,
     stocks_of,
 )
-from worker.ledger import parts, sources
-from worker.model import FirstPull, Missing
+from tests.processes import until
+from worker.ledger import levels, parts, sources
+from worker.model import FirstPull, Key, Missing, Value
+from worker.planning.levels import created
 from worker.pull import comparison
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from worker.ledger import Ledger
 
@@ -209,3 +215,28 @@ def test_an_approval_does_not_take_what_became_anothers_meanwhile(
     owner.pull()
     other.approve(held.pull_id)
     assert stocks_of(ledger, "C", "D") == {"C": 1, "D": 7}
+
+
+@pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
+def test_of_two_sources_that_state_a_new_key_at_once_the_first_owns_it(
+    ledger: Ledger, ledger_url: str, tmp_path: Path
+) -> None:
+    register(ledger, "first", "second")
+    second = Drop(ledger, tmp_path / "second", name="second")
+    register(ledger, "first", "second")
+    second.say("A,9")
+    pull = threading.Thread(target=second.pull)
+
+    def state(connection: Connection) -> None:
+        first = source_of(ledger, "first").id
+        level = created(
+            Key(1, "A"), Value(5), source_id=first, pull_id=1, now=ledger.now(connection)
+        )
+        levels.save(connection, [level._replace(claim_token="in flight", claim_until=9e9)])
+        pull.start()
+        until(lambda: somebody_waits(ledger_url))
+
+    ledger.write(state)
+    pull.join()
+    level = level_of(ledger, "A")
+    assert (level.stock, level.claim_token) == (5, "in flight")

@@ -39,7 +39,9 @@ WAL_SAFE = (3, 51, 3)
 
 BUSY_SECONDS = 30
 _TRIES = 6
-_AGAIN = {"40001", "40P01", "55P03"}
+_AGAIN = {"40001", "40P01", "55P03", "23505"}
+"""Serialization failure, deadlock, a lock not had in time, and a row that somebody else wrote
+between our look for it and our own."""
 _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph"}
 
 

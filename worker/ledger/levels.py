@@ -118,6 +118,15 @@ def save(connection: Connection, levels: Iterable[Level]) -> None:
     bulk.upsert(connection, schema.level, _COLUMNS, sorted(levels, key=_by_key))
 
 
+def create(connection: Connection, levels: Iterable[Level]) -> None:
+    """Write levels that the caller found missing.
+
+    One that somebody else has written meanwhile is an error after which `Ledger.write` runs the
+    caller again, who finds it then; it is never written over.
+    """
+    bulk.insert(connection, schema.level, _COLUMNS, sorted(levels, key=_by_key))
+
+
 def _by_key(level: Level) -> tuple[int, str]:
     return level.stock_list, level.sku
 

@@ -153,7 +153,8 @@ class Applier:
             if after != level:
                 changed.append(after)
                 appeared.append(key)
-        levels.save(connection, changed)
+        levels.create(connection, [level for level in changed if level.key not in there])
+        levels.save(connection, [level for level in changed if level.key in there])
         failures.close_items(
             connection, self._unparked(appeared, there), why="newer value", now=now
         )
