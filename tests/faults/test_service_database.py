@@ -16,7 +16,8 @@ import pytest
 from tests.acceptance.services import stocks
 from tests.databases import Cluster, fresh_database, postgres_cluster
 from tests.faults.stage import LONG, Stage, family, stage
-from tests.processes import children, standing_still, until
+from tests.processes import STOCKSYNC, children, running, standing_still, until
+from worker.errors import ExitCode
 from worker.ledger.clock import boottime
 
 if TYPE_CHECKING:
@@ -140,6 +141,20 @@ def test_d3_a_service_without_room_for_its_ledger_tells_it_and_goes_on_when_ther
         alone.judge(extra_posts=1, minimum=900)
         assert family(service.process.pid)[1:] == workers
         assert "Traceback" not in service.text
+
+
+def test_d3_a_pull_whose_temporary_files_have_no_room_says_so_and_is_simply_done_again(
+    alone: Stage,
+) -> None:
+    alone.says("a.csv", stocks("A", 60_000))
+    little = ("sh", "-c", 'ulimit -f 1300; exec "$@"', "sh")
+    with running(*little, *STOCKSYNC, "pull", "drop", folder=alone.at.folder) as pull:
+        assert pull.process.wait(LONG) == ExitCode.UNREACHABLE
+        assert "a temporary file in" in pull.text
+    assert not alone.at.count("true")
+    with alone.run("pull", "drop") as pull:
+        assert pull.process.wait(LONG) == ExitCode.OK
+    assert alone.at.count("true") == 60_000
 
 
 # --- D4, D5: PostgreSQL starts again, or stands still

@@ -7,11 +7,13 @@ of C; what is in them is no matter of this module.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from bisect import bisect_right
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
+from worker.errors import Unreachable
 from worker.model import PAGE_ROWS
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class Scratch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # what it could not write is wanted no more
+            self._file.close()
 
     def add(self, lines: Iterable[str]) -> None:
         """Append lines."""
@@ -99,12 +102,27 @@ class Scratch:
         self._runs.append([self._written(lines[n : n + self._block_rows]) for n in blocks])
 
     def _written(self, block: Sequence[str]) -> tuple[int, int]:
-        return self._file.tell(), self._file.write("\n".join(block).encode(*_ENCODING))
+        with _disk():
+            return self._file.tell(), self._file.write("\n".join(block).encode(*_ENCODING))
 
     def _read(self, block: tuple[int, int]) -> list[str]:
         offset, size = block
-        self._file.seek(offset)
-        return self._file.read(size).decode(*_ENCODING).split("\n")
+        with _disk():
+            self._file.seek(offset)
+            return self._file.read(size).decode(*_ENCODING).split("\n")
+
+
+@contextlib.contextmanager
+def _disk() -> Iterator[None]:
+    """Translate what the disk refuses. Raises Unreachable."""
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        raise Unreachable(
+            f"a temporary file in {folder} cannot be used: {error.strerror}",
+            remedy="see that its disk has room, or let TMPDIR name a folder on another one",
+        ) from error
 
 
 class _Head:
