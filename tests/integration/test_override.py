@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.delivering import Desk, sent, stocks
+from tests.integration.pulling import Drop
 from tests.integration.scenes import SOURCE, change, level_of, open_failures, register, say
 from worker import overriding
 from worker.deliver import Slip
@@ -19,6 +20,8 @@ from worker.ownership import retire_source
 from worker.replay import replay
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from worker.sandbox import RunningSandbox
 
 HOUR = 3_600.0
@@ -171,6 +174,22 @@ def test_a_parked_level_is_sent_with_its_pin(desk: Desk, sandbox: RunningSandbox
     desk.deliver()
     assert stocks(sandbox) == {"A": 2}
     assert open_failures(desk.ledger) == []
+
+
+def test_a_refused_pin_is_told_of_although_a_pull_states_another_value_beneath_it(
+    desk: Desk, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    drop = Drop(desk.ledger, tmp_path / "drop")
+    drop.say("A,5")
+    drop.one()
+    desk.deliver()
+    sandbox.order("status", status=400, body={"stock": ["no"]}, sku="A", count=1)
+    pin(desk, 2)
+    desk.deliver()
+    drop.say("A,7")
+    assert drop.one().status == "applied"
+    assert level_of(desk.ledger, "A").park_reason is not None
+    assert len(open_failures(desk.ledger)) == 1
 
 
 def test_a_refused_pin_is_parked_and_may_be_replayed_but_its_end_sends_the_erps_value(

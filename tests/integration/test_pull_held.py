@@ -287,3 +287,17 @@ def test_a_held_query_does_not_move_its_cursor_and_waits(erp: Erp) -> None:
     assert stocks_of(erp.ledger, "A") == {"A": 5}
     assert erp.one().status == "applied"
     assert stocks_of(erp.ledger, "A") == {"A": 6}
+
+
+def test_a_row_that_an_approved_pull_states_anew_is_told_of_no_more(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    drop = Drop(ledger, tmp_path / "drop", mode=Kind.DELTA)
+    drop.say("A,1", "B,x")
+    drop.one()
+    drop.guard(max_change_ratio=0.0, ignore_below=0)
+    drop.say("A,9", "B,2")
+    held = drop.one()
+    assert (held.status, len(open_failures(ledger))) == ("held", 1)
+    drop.approve(held.pull_id)
+    assert (stocks_of(ledger, "A", "B"), open_failures(ledger)) == ({"A": 9, "B": 2}, [])

@@ -241,3 +241,18 @@ def test_a_full_query_sees_what_no_cursor_can(ledger: Ledger, tmp_path: Path) ->
     erp.pull(full=True)
     assert stocks_of(ledger, "A", "B") == {"A": 4, "B": 0}
     assert reasons(ledger) == []
+
+
+def test_what_is_parked_as_missing_keeps_its_stock_although_an_unreadable_row_came_and_went(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    drop = Warehouses(ledger, tmp_path / "drop")
+    drop.rule(missing=Missing.PARK, max_reject_ratio=1.0)
+    for rows in (["A,MAIN,5,AD", "B,MAIN,1,AD"], ["B,MAIN,1,AD"], ["A,MAIN,x,AD", "B,MAIN,1,AD"]):
+        drop.say(*rows)
+        drop.one()
+    before = level_of(ledger, "A")
+    drop.say("B,MAIN,1,AD")
+    drop.one()
+    assert level_of(ledger, "A") == before
+    assert (before.stock, before.park_reason) == (5, "missing_in_source")

@@ -103,6 +103,18 @@ def test_a_row_that_a_later_pull_has_stated_has_moved_on(houses: Warehouses) -> 
     assert open_failures(houses.ledger) == []
 
 
+def test_a_row_that_comes_back_makes_no_later_one_good(drop: Drop) -> None:
+    drop.rule(negative=Negative.REJECT)
+    drop.say("A,-1", "B,5")
+    drop.one()
+    drop.say("A,x")
+    drop.one()
+    (later, earlier) = numbers(drop)
+    drop.rule(negative=Negative.ZERO)
+    assert again(drop, earlier) == ["replayed"]
+    assert (stocks_of(drop.ledger, "A"), numbers(drop)) == ({"A": 0}, [later])
+
+
 def test_a_dry_run_tells_and_changes_nothing(houses: Warehouses) -> None:
     assert again(houses, dry_run=True) == ["rejected"]
     give_list(houses)

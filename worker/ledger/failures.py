@@ -208,13 +208,28 @@ def close(connection: Connection, ids: Sequence[int], *, why: str, now: float) -
     return connection.execute(statement).rowcount
 
 
-def close_before(
-    connection: Connection, ids: Sequence[int], *, pull_id: int, why: str, now: float
+def close_before(  # noqa: PLR0913 - which, before what, why and when, all by name
+    connection: Connection,
+    ids: Sequence[int],
+    *,
+    pull_id: int,
+    why: str,
+    now: float,
+    as_of: int | None = None,
 ) -> None:
-    """Close those of these failures that a pull has not seen again itself."""
+    """Close those of these failures that a pull has not seen again itself.
+
+    as_of: the pull whose rows it brings back; what was read later than those is no better by them.
+    """
+    pull, newest = schema.pull, pull_id if as_of is None else as_of
+    later = (
+        select(pull.c.id)
+        .where(pull.c.id == _table.c.pull_id, func.coalesce(pull.c.as_of, pull.c.id) > newest)
+        .exists()
+    )
     for page in bulk.paged(ids, 1_000):
         condition = _table.c.id.in_(page) & _table.c.closed_at.is_(None)
-        statement = update(_table).where(condition & (_table.c.pull_id < pull_id))
+        statement = update(_table).where(condition & (_table.c.pull_id < pull_id) & ~later)
         connection.execute(statement.values(closed_at=now, closed_why=why))
 
 

@@ -80,10 +80,13 @@ def plan_key(
     changes += [_gone(warehouse, known[warehouse]) for warehouse in sorted(statement.moved)]
     changes += _missing(statement, known, rules.missing, absences)
     after = {**known, **{c.warehouse: c.said for c in changes if c.change != "absent"}}
+    leaving = {change.warehouse for change in changes if change.change in {"gone", "park"}}
+    after = {
+        name: said for name, said in after.items() if said.quantity != UNREAD or name not in leaving
+    }
     read = {name: said for name, said in sorted(after.items()) if said.quantity != UNREAD}
     if not read:
         return KeyPlan(parts=tuple(changes))
-    leaving = {change.warehouse for change in changes if change.change in {"gone", "park"}}
     gone = all(name in leaving and said.quantity == "0" for name, said in read.items())
     value = level_value(list(read.values()), rules=rules, units=units, gone=gone)
     if isinstance(value, Broken):
@@ -112,4 +115,6 @@ def _missing(
 
 
 def _gone(warehouse: str, said: Said) -> PartChange:
-    return PartChange(change="gone", warehouse=warehouse, said=said._replace(quantity="0"))
+    """It counts as 0 from now on; what was never read has no say in what its level becomes."""
+    quantity = said.quantity if said.quantity == UNREAD else "0"
+    return PartChange(change="gone", warehouse=warehouse, said=said._replace(quantity=quantity))

@@ -11,8 +11,17 @@ from worker.ledger import failures, levels, parts, pulls, sources
 from worker.ledger.failures import NewFailure, identity_of
 from worker.ledger.parts import Part
 from worker.model import UNREAD, FailureKind, Key, PullStatus, Said
-from worker.planning.levels import MISSING_IN_SOURCE, created, parked, rises, sinks, stated
+from worker.planning.levels import (
+    MISSING_IN_SOURCE,
+    UNKNOWN_PRODUCT,
+    created,
+    parked,
+    rises,
+    sinks,
+    stated,
+)
 from worker.planning.rules import Broken, level_value
+from worker.pull.deciding import close_restated
 from worker.pull.reviving import ZEROED
 
 if TYPE_CHECKING:
@@ -56,6 +65,8 @@ class Applier:
             ended_at=now,
         )
         levels.vet(connection, self.pull.source_id)
+        if self.pull.actor is not None:  # what a person let in may have been held so far
+            close_restated(connection, self.pull, self.plan, now=now)
         failures.close_matching(
             connection,
             source=self.plan.name,
@@ -137,7 +148,7 @@ class Applier:
         stated_parts = parts.by_keys(connection, self.pull.source_id, keys)
         to_park = {_key(row) for row in rows if row.change == "park"}
         made = {_key(row) for row in rows if row.after is not None}
-        changed, missing, appeared = [], [], []
+        changed, missing, unparked = [], [], []
         values = {key: self._value(stated_parts.get(key, []), there.get(key)) for key in keys}
         made_anew = {key for key, value in values.items() if value is not None}
         self._take_over(connection, [there[key] for key in made_anew & there.keys()])
@@ -152,12 +163,11 @@ class Applier:
                 missing.append(self._missing_failure(key))
             if after != level:
                 changed.append(after)
-                appeared.append(key)
+            if level is not None and _ends_park(level, after):
+                unparked.append(key)
         levels.create(connection, [level for level in changed if level.key not in there])
         levels.save(connection, [level for level in changed if level.key in there])
-        failures.close_items(
-            connection, self._unparked(appeared, there), why="newer value", now=now
-        )
+        failures.close_items(connection, unparked, why="newer value", now=now)
         failures.record(connection, missing, now=now)
 
     def _take_over(self, connection: Connection, known: list[Level]) -> None:
@@ -169,17 +179,11 @@ class Applier:
         for former, keys in sorted(passing.items()):
             parts.forget(connection, former, keys)
 
-    def _unparked(self, keys: list[Key], there: dict[Key, Level]) -> list[Key]:
-        return [
-            key
-            for key in keys
-            if key in there and there[key].park_reason not in {None, "unknown_product"}
-        ]
-
     def _value(self, of_key: list[Part], level: Level | None) -> Value | None:
-        """As the pull was weighed: what was gone before it counts no more."""
+        """As the pull was weighed: what was gone before it, or went unread, counts no more."""
         there = [part for part in of_key if not part.gone or part.pull_id == self.pull.id]
         counted = sorted(there or of_key, key=lambda part: part.warehouse)
+        counted = [part for part in counted if part.quantity != UNREAD or not part.gone]
         read = [part for part in counted if part.quantity != UNREAD]
         if not read:
             return None
@@ -238,6 +242,11 @@ class Applier:
             sku=key.sku,
             pull_id=self.pull.id,
         )
+
+
+def _ends_park(level: Level, after: Level) -> bool:
+    """Whether a level is parked no longer, or not for what it was; not so while it is pinned."""
+    return level.park_reason not in {None, UNKNOWN_PRODUCT, after.park_reason}
 
 
 def _key(row: PullRow) -> Key:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connectors.contract import Kind
-from worker.ledger import failures, pulls, sources
-from worker.model import FailureKind, PullStatus
+from worker.ledger import failures, lists, parts, pulls, sources
+from worker.model import UNREAD, FailureKind, Key, PullStatus
 from worker.planning.fingerprints import recomputed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from worker.ledger.pulls import Pull
+    from worker.model import SourcePlan
+
+WATCHED = 20_000
+"""So many open failures about rows are looked at, at most, for what a pull makes good."""
 
 
 def close_outdated(connection: Connection, applied: Pull, source: str, *, now: float) -> None:
@@ -39,6 +43,30 @@ def close_outdated(connection: Connection, applied: Pull, source: str, *, now: f
             now=now,
             before_pull=applied.id,
         )
+
+
+def close_restated(connection: Connection, applied: Pull, plan: SourcePlan, *, now: float) -> None:
+    """Close what was told of rows whose parts a pull has stated, now that it is applied."""
+    rows = failures.open_ones(connection, source=plan.name, kind=FailureKind.ROW, limit=WATCHED)
+    told = {row.id: (row.sku, row.warehouse or "") for row in rows if row.stock_list is None}
+    stock_lists = {**lists.by_code(connection), **plan.stock_lists}.values()
+    every = [*stock_lists] if plan.stock_list is None else [plan.stock_list]
+    keys = {Key(number, sku) for number in every for sku, _ in told.values() if sku is not None}
+    known = parts.by_keys(connection, applied.source_id, keys)
+    stated = {
+        (part.sku, part.warehouse)
+        for of_key in known.values()
+        for part in of_key
+        if part.pull_id == (applied.as_of or applied.id) and part.quantity != UNREAD
+    }
+    failures.close_before(
+        connection,
+        [number for number, name in told.items() if name in stated],
+        pull_id=applied.id,
+        why="a later row was applied",
+        now=now,
+        as_of=applied.as_of,
+    )
 
 
 def decide_applying(  # noqa: PLR0913 - what is decided, all by name

@@ -147,6 +147,7 @@ def _close_healed(visit: Visit, connection: Connection, read: Read, now: float) 
         pull_id=read.pull_id,
         why="a later row was applied",
         now=now,
+        as_of=read.as_of,
     )
     if read.as_of is not None and not read.counts.rejected and _is_whole(read.offer):
         _close_mended(visit, connection, read, read.as_of, now)

@@ -16,6 +16,7 @@ from worker.planning.guard import Weighed, reasons_to_hold
 from worker.pull.carrying import carried
 from worker.pull.comparing import Comparer
 from worker.pull.comparison import Comparison, Scope, Watched, told_before
+from worker.pull.deciding import WATCHED
 from worker.pull.mending import mends_of
 from worker.pull.reading import Reading, read_offer
 from worker.pull.resembling import Resemblance
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from worker.pull.mending import Aside
 
 log = structlog.get_logger(__name__)
-
-_WATCHED = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +121,7 @@ class Scale:
             rejected = pulls.ever_rejected(connection, self.source.id)
             repeated = _repeats(connection, self.source, offer)
             watched = failures.open_ones(
-                connection, source=self.plan.name, kind=FailureKind.ROW, limit=_WATCHED
+                connection, source=self.plan.name, kind=FailureKind.ROW, limit=WATCHED
             )
         return Scope(
             source=self.source,
