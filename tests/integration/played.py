@@ -28,6 +28,7 @@ class Fate(enum.StrEnum):
     REJECTED = "rejected"
     UNKNOWN_PRODUCT = "unknown_product"
     LIST_STOPPED = "list_stopped"
+    FORBIDDEN = "forbidden"  # we may not write to this list
     UNHEARD = "unheard"  # applied, but the answer is lost
     LOST = "lost"  # neither applied nor answered
     LATE = "late"  # not answered, and applied some time later
@@ -44,6 +45,7 @@ _WITHOUT_EFFECT = {
     Fate.REJECTED: Answer(status=400, body={"stock": ["Not today."]}, is_json=True),
     Fate.UNKNOWN_PRODUCT: Answer(status=400, body=_UNKNOWN, is_json=True),
     Fate.LIST_STOPPED: Answer(status=400, body={"stock_list": ["Closed."]}, is_json=True),
+    Fate.FORBIDDEN: Answer(status=403, body={"stock_list": ["Not yours."]}, is_json=True),
     Fate.LOST: Answer(status=None, sent=True, error="read_timeout"),
     Fate.LATE: Answer(status=None, sent=True, error="read_timeout"),
     Fate.THROTTLED: Answer(status=429, retry_after="3"),
@@ -75,7 +77,8 @@ class Held(NamedTuple):
 class Omnitron:
     """What it has, what its channel shows, and everything that was ever written.
 
-    lagging: the channel does not see new writes for the time being.
+    lagging: the channel does not see new writes for the time being. refusing: lists that take
+    nothing for the time being, and how they say so.
     """
 
     clock: HandClock
@@ -85,10 +88,13 @@ class Omnitron:
     held: list[Held] = field(default_factory=list)
     doubted_at: dict[Key, float] = field(default_factory=dict)
     lagging: bool = False
+    refusing: dict[int, Fate] = field(default_factory=dict)
 
     def receive(self, key: Key, value: Value, revision: int, fate: Fate) -> Answer:
         """Take one request."""
         self.clock.forward(0.01)
+        if fate is not Fate.REFUSED:
+            fate = self.refusing.get(key.stock_list, fate)
         if fate in IN_DOUBT:
             self.doubted_at[key] = self.clock.now
         if fate is Fate.LATE:

@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.integration.scenes import SOURCE
-from worker.ledger import levels, lists, pulls, sources, status, target
-from worker.model import Key, LevelState, PullStatus
+from worker.ledger import batches, levels, lists, pulls, sources, status, target
+from worker.model import (
+    AnswerClass,
+    BatchStatus,
+    Key,
+    LevelState,
+    LineOutcome,
+    PullStatus,
+    TargetState,
+)
 from worker.planning.levels import state_of
 from worker.planning.limiter import closed_for
 
@@ -17,15 +25,25 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from tests.integration.truth import Truth
     from worker.ledger import Ledger
+    from worker.ledger.batches import Batch
     from worker.ledger.pulls import Pull
     from worker.ledger.sources import Source
-    from worker.model import Value
+    from worker.model import Claimed, Outcome, Value
     from worker.planning.levels import Level
     from worker.planning.limiter import Target
     from worker.planning.standing import LevelCounts
 
 _DECIDED = {PullStatus.APPLYING, PullStatus.APPLIED, PullStatus.UNCHANGED}
+_OF_ITEMS = {
+    AnswerClass.ACCEPTED,
+    AnswerClass.REJECTED,
+    AnswerClass.UNKNOWN_PRODUCT,
+    AnswerClass.LIST_STOPPED,
+    AnswerClass.FORBIDDEN,
+}
+_OF_LISTS = {AnswerClass.LIST_STOPPED, AnswerClass.FORBIDDEN}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +95,12 @@ def _state(level: Level, seen: Look) -> LevelState:
     return state_of(level, now=seen.now, open_for_sending=is_open and may_rise)
 
 
-def levels_are(stocks: Mapping[Key, int], seen: Look) -> None:
-    """Every level has what its source says."""
-    assert {key: level.stock for key, level in seen.levels.items()} == stocks
+def levels_are(truth: Truth, seen: Look) -> None:
+    """Every level has what its source says, and every override is the one that a person made."""
+    stocks = {key: level.stock for key, level in seen.levels.items()}
+    assert stocks == truth.stocks, f"not as it was said: {stocks.items() ^ truth.stocks.items()}"
+    pinned = {key: level.override_stock for key, level in seen.levels.items() if level.pinned}
+    assert pinned == {key: pin.stock for key, pin in truth.pins.items()}
 
 
 def a_revision_has_one_value(known: dict[tuple[Key, int], Value], seen: Look) -> None:
@@ -94,3 +115,39 @@ def the_checkpoint_is_not_ahead(seen: Look) -> None:
     checkpoint = seen.source.checkpoint
     passed = {name for name, *_ in checkpoint["applied"]} if checkpoint else set()
     assert passed <= {pull.label for pull in seen.history if pull.status in _DECIDED}
+
+
+def what_is_pinned_goes_first(lines: Sequence[Claimed], seen: Look) -> None:
+    """Of what was claimed together."""
+    pinned = [seen.levels[line.key].pinned for line in lines]
+    assert pinned == sorted(pinned, reverse=True)
+
+
+def nothing_rises_against_a_pause(lines: Sequence[Claimed], seen: Look) -> None:
+    """While increases are paused, nothing is claimed that would show more than was sent last."""
+    if seen.target.raises_paused_until <= seen.now:
+        return
+    for line in lines:
+        sent = seen.levels[line.key].sent_stock
+        assert sent is None or line.value.stock <= sent, f"{line.key} rises"
+
+
+def a_refusing_list_stops_alone(
+    answers: Mapping[Claimed, Outcome], before: Look, after: Look
+) -> None:
+    """A batch in which all refusals are about items and lists stops nothing else."""
+    if answers and {outcome.verdict for outcome in answers.values()} <= _OF_ITEMS:
+        assert after.target.state in {TargetState.UP, TargetState.PAUSED}
+    refused = {
+        line.key.stock_list for line, outcome in answers.items() if outcome.verdict in _OF_LISTS
+    }
+    assert after.stopped - before.stopped <= refused
+
+
+def a_batch_adds_up(connection: Connection, batch: Batch | None) -> None:
+    """Once it is over, each of its lines has one outcome, and they are counted."""
+    assert batch is not None
+    assert batch.status != BatchStatus.SENDING
+    ends = Counter(line.outcome for line in batches.lines_of(connection, batch.id))
+    assert ends == +Counter({end.value: getattr(batch, end.value) for end in LineOutcome})
+    assert ends.total() == batch.lines

@@ -1,97 +1,137 @@
-"""What an ERP has said, file by file, and what its stock therefore is: a model of the source."""
+"""What every level should be by what was read so far: the model that the ledger is held against.
+
+It takes from the ledger which pulls took effect, and works out by itself what that means.
+"""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from worker.model import Key, Missing, PullStatus
+from tests.integration.erp import Part, took_effect
+from worker.model import Key, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
+    from tests.integration.erp import File
     from worker.ledger.pulls import Pull
 
-LIST_OF = {"MAIN": 1, "OUTLET": 2}
-_WAREHOUSE_OF = {number: name for name, number in LIST_OF.items()}
-_LONG_AGO = 1_700_000_000
-REJECT = None
-"""What a row says that no rule can take."""
+UNREAD = None
+"""What a warehouse has that was stated, but never so that it could be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One file: rows, and whether they are everything that there is."""
+class Pin(NamedTuple):
+    """What a person wants shown, and until when."""
 
-    rows: Mapping[Key, int | None]
-    is_all: bool
+    stock: int
+    until: float
 
 
 @dataclass(kw_only=True)
 class Truth:
-    """The stock of every key by what was applied so far; done: the pulls that count already."""
+    """Levels by what was read.
 
-    folder: Path
+    said: what each warehouse has; stocks: what they add up to; absent: keys that snapshots lack,
+    and that are parked for it; kept: rejected rows of which nothing newer was read, with the pull
+    that read them; brought: what pulls of such rows have in them.
+    """
+
     missing: Missing
-    files: dict[str, Said] = field(default_factory=dict)
+    takes_negative: bool = False
+    said: dict[Part, int | None] = field(default_factory=dict)
     stocks: dict[Key, int] = field(default_factory=dict)
     absent: set[Key] = field(default_factory=set)
+    pins: dict[Key, Pin] = field(default_factory=dict)
+    kept: dict[tuple[Part, str], int] = field(default_factory=dict)
+    brought: dict[int, dict[Part, str]] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
-    dropped: set[str] = field(default_factory=set)
 
-    def say(self, rows: Mapping[Key, int | None], *, is_all: bool) -> None:
-        """Write a complete file."""
-        number = len(self.files) + 1
-        name = f"full_{number:03}.csv" if is_all else f"part_{number:03}.csv"
-        lines = [f"{key.sku},{_WAREHOUSE_OF[key.stock_list]},{_cell(rows[key])}" for key in rows]
-        path = self.folder / name
-        path.write_text("".join(f"{line}\n" for line in ("sku,wh,stock", *lines)))
-        os.utime(path, (_LONG_AGO + number, _LONG_AGO + number))
-        self.files[name] = Said(dict(rows), is_all)
-
-    def follow(self, history: Iterable[Pull]) -> None:
-        """Take over what pulls have done since, in the order of their files."""
-        fresh = [pull for pull in history if pull.id not in self.done and _took_effect(pull)]
-        for pull in sorted(fresh, key=lambda pull: _order(pull.label)):
+    def follow(self, history: Iterable[Pull], files: Mapping[str, File]) -> None:
+        """Take over what pulls have done since."""
+        for pull in history:
+            if pull.as_of is not None and pull.id not in self.brought:
+                self.brought[pull.id] = self._readable_of(pull.as_of)
+            if pull.id in self.done or not took_effect(pull):
+                continue
             self.done.add(pull.id)
-            self._apply(self.files[pull.label])
+            if pull.as_of is not None:
+                self._bring_back(self.brought[pull.id], pull.as_of)
+            elif pull.fingerprint is not None:  # else the very content of the last one
+                self._read(files[pull.label], pull.id)
 
-    def _apply(self, said: Said) -> None:
-        good = {key: stock for key, stock in said.rows.items() if stock is not REJECT}
-        self.stocks |= {key: max(stock, 0) for key, stock in good.items()}
-        self.absent -= set(good)
-        gone = set(self.stocks) - set(said.rows) if said.is_all else set()
-        if self.missing is Missing.ZERO:
-            self.stocks |= dict.fromkeys(gone, 0)
-        if self.missing is Missing.PARK:
-            self.absent |= gone
+    def shown(self, key: Key) -> int:
+        """What Omnitron should show."""
+        return self.pins[key].stock if key in self.pins else self.stocks[key]
 
-    def unread(self, history: Iterable[Pull]) -> set[str]:
-        """Files that are neither applied nor overtaken by a snapshot nor dropped by a person."""
-        pulls = list(history)
-        ended = {pull.label for pull in pulls if pull.id in self.done}
-        newest = max((_order(name) for name in ended if self.files[name].is_all), default="")
-        overtaken = {
-            pull.label
-            for pull in pulls
-            if pull.status in {PullStatus.SUPERSEDED, PullStatus.DISCARDED}
-            and _order(pull.label) < newest
+    def pin(self, key: Key, pin: Pin) -> None:
+        """A person wants it shown, whatever the ERP says and even if it lacks the key."""
+        self.pins[key] = pin
+        self.absent.discard(key)
+
+    def end_pins(self, now: float) -> None:
+        """What is over is taken off."""
+        self.pins = {key: pin for key, pin in self.pins.items() if pin.until > now}
+
+    def _read(self, file: File, pull: int) -> None:
+        before = dict(self.said)
+        if file.is_all:
+            self.kept.clear()
+        for part, text in file.rows.items():
+            if self.reads(text):
+                self._state(part, text, self.kept)
+            else:
+                self.kept[part, text] = pull
+                self.said.setdefault(part, UNREAD)
+        self._restate(before, gone=set(before) - set(file.rows) if file.is_all else set())
+
+    def reads(self, text: str) -> bool:
+        """Whether the rules take it."""
+        return text.removeprefix("-").isdigit() and (self.takes_negative or text[0] != "-")
+
+    def _state(self, part: Part, text: str, outdated: Iterable[tuple[Part, str]]) -> None:
+        self.said[part] = int(text)
+        over = [row for row in outdated if row[0] == part]
+        self.kept = {row: pull for row, pull in self.kept.items() if row not in over}
+
+    def _restate(self, before: Mapping[Part, int | None], *, gone: set[Part]) -> None:
+        """Make anew the levels of which anything has changed."""
+        parked = {p for p in gone if self.missing is Missing.PARK and self.said[p] is not UNREAD}
+        for part in gone:
+            if self.missing is Missing.ZERO or self.said[part] is UNREAD:
+                del self.said[part]
+        for key in sorted({p.key for p in {*before, *self.said} if _differs(p, before, self.said)}):
+            self._add_up(key)
+        for part in parked & self.said.keys():
+            del self.said[part]
+            if part.key in self.stocks and part.key not in self.pins:
+                self.absent.add(part.key)
+
+    def _add_up(self, key: Key) -> None:
+        """A level is neither made nor raised while a warehouse of it could not be read."""
+        stated = [stock for part, stock in self.said.items() if part.key == key]
+        read = [stock for stock in stated if stock is not UNREAD]
+        total = max(sum(read), 0)
+        if len(read) < len(stated) and total > self.stocks.get(key, -1):
+            return
+        if read or (key in self.stocks and self.missing is Missing.ZERO):
+            self.stocks[key] = total
+            self.absent.discard(key)
+
+    def _readable_of(self, pull: int) -> dict[Part, str]:
+        """Kept rows of a pull that today's rules take."""
+        return {
+            part: text for (part, text), at in self.kept.items() if at == pull and self.reads(text)
         }
-        return set(self.files) - ended - overtaken - self.dropped
+
+    def _bring_back(self, rows: Mapping[Part, str], as_of: int) -> None:
+        before = dict(self.said)
+        for part, text in rows.items():
+            self._state(part, text, [row for row, at in self.kept.items() if at <= as_of])
+        self._restate(before, gone=set())
 
 
-def _took_effect(pull: Pull) -> bool:
-    if pull.status == PullStatus.APPLYING:
-        return pull.pages_applied == pull.pages
-    return pull.status in {PullStatus.APPLIED, PullStatus.UNCHANGED}
-
-
-def _order(name: str) -> str:
-    """Names of both kinds sort by their number."""
-    return name.rpartition("_")[2]
-
-
-def _cell(stock: int | None) -> str:
-    return "many" if stock is REJECT else str(stock)
+def _differs(
+    part: Part, before: Mapping[Part, int | None], after: Mapping[Part, int | None]
+) -> bool:
+    return (part in before, before.get(part)) != (part in after, after.get(part))
