@@ -60,19 +60,22 @@ class Erp:
     def unread(self, history: Iterable[Pull]) -> set[str]:
         """Files that are neither applied nor outdone nor dropped by a person.
 
-        A snapshot outdoes what was before it, and a file its exact copy that follows.
+        A snapshot outdoes what was before it, and a file its exact copy that follows. A snapshot
+        that is dropped has outdone other ones, while it was held in their place.
         """
         pulls = [pull for pull in history if pull.as_of is None]
         ended = {pull.label for pull in pulls if took_effect(pull)}
-        newest = max((_order(name) for name in ended if self.files[name].is_all), default="")
         over = {PullStatus.SUPERSEDED, PullStatus.DISCARDED}
         passed = {pull.label for pull in pulls if pull.status in over}
-        again = {name for before, name in pairwise(self.files) if self._same(before, name)}
-        outdone = {name for name in passed if name in again or _order(name) < newest}
+        outdone = {name for name in passed if _order(name) < self._newest(ended)}
+        outdone |= {b for a, b in pairwise(self.files) if self.files[a] == self.files[b]} & passed
+        held = {name for name in passed if self.files[name].is_all}
+        outdone |= {name for name in held if _order(name) < self._newest(self.dropped)}
         return set(self.files) - ended - outdone - self.dropped
 
-    def _same(self, one: str, other: str) -> bool:
-        return self.files[one] == self.files[other]
+    def _newest(self, names: set[str]) -> str:
+        """The order of the last snapshot among them."""
+        return max((_order(name) for name in names if self.files[name].is_all), default="")
 
 
 def took_effect(pull: Pull) -> bool:
