@@ -102,6 +102,14 @@ class Delivering(Happening):
         self.stage.pull()
         self.stage.crew.deliver(self.stage.crew.workers[number], fates)
 
+    @rule(number=WORKERS, fates=FATES)
+    def a_worker_wakes_when_another_has_its_work(self, number: int, fates: list[Fate]) -> None:
+        self.claim(number)
+        self.send(number, fates)
+        self.stage.wait(130.0)
+        self.claim(1 - number)
+        self.record(number)
+
     @rule(number=WORKERS)
     def die(self, number: int) -> None:
         self.stage.crew.workers[number].forget()
