@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.model import StockRecord
-from worker.planning.confirming import Expected, Seen, Sent, Sight, judge, must_heal
+from worker.planning.confirming import (
+    Expected,
+    Seen,
+    Sent,
+    Sight,
+    judge,
+    landed_since,
+    must_heal,
+)
 
 POSTED = 10_000.0
 """Omnitron's own time at our last POST."""
@@ -238,3 +246,26 @@ def test_only_a_value_that_was_never_ours_is_overwritten(
 
     if seen.sight is Sight.OVERWRITTEN:
         assert stock not in {*stocks, expected.stock}
+
+
+# --- what lands late after a heal ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stock", "modified", "landed"),
+    [
+        (3, POSTED + 1, True),
+        (3, POSTED, False),  # the record that was healed before
+        (3, None, False),
+        (5, POSTED + 1, False),  # was never in doubt
+    ],
+)
+def test_only_a_newer_record_with_a_value_that_was_in_doubt_has_landed_since(
+    stock: int, modified: float | None, *, landed: bool
+) -> None:
+    healed = expects(4, 7, other=True, other_modified=POSTED)
+    assert landed_since(record(stock, modified), healed, [Sent(2, 3, None)]) is landed
+
+
+def test_whatever_was_in_doubt_has_landed_where_no_other_value_was_seen_since() -> None:
+    assert landed_since(record(3, None), expects(4, 7), [Sent(2, 3, None)])
