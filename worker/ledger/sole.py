@@ -6,10 +6,12 @@ import contextlib
 import fcntl
 import os
 import socket
+import threading
 from typing import TYPE_CHECKING
 
+import structlog
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from worker.errors import LedgerUnreachable, UsageError
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from worker.ledger import Ledger
+
+log = structlog.get_logger(__name__)
+
+_LOOK_EVERY = 5.0
+"""Seconds between two looks whether the session that holds the lock is still there."""
 
 _LOCK = 0x73746F636B  # "stock"
 """Number of the advisory lock; a database holds one ledger."""
@@ -66,23 +73,65 @@ def _lock(descriptor: int, ledger: Path) -> None:
 
 @contextlib.contextmanager
 def _by_session(ledger: Ledger) -> Iterator[None]:
-    name = f"stocksync run {os.getpid()} on {socket.gethostname()}"[:63]
-    arguments = {"connect_timeout": 5, "application_name": name, "keepalives_idle": 60}
-    engine = create_engine(
-        ledger.url, connect_args=arguments, poolclass=NullPool, isolation_level="AUTOCOMMIT"
-    )
+    session = _Session(ledger)
+    session.take()
+    over = threading.Event()
+    threading.Thread(target=session.keep, args=(over,), daemon=True).start()
     try:
-        connection = engine.connect()
-    except OperationalError as error:
-        raise LedgerUnreachable(
-            f"the ledger at {ledger.place} does not answer",
-            remedy="see that the database is up",
-            place="database_url",
-        ) from error
-    with connection:
-        if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCK})")).scalar_one():
-            raise _taken(ledger.place, _holder(connection))
         yield
+    finally:
+        over.set()
+        session.close()
+
+
+class _Session:
+    """A session of PostgreSQL that holds the lock, and takes it anew when the server ended it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        name = f"stocksync run {os.getpid()} on {socket.gethostname()}"[:63]
+        arguments = {"connect_timeout": 5, "application_name": name, "keepalives_idle": 60}
+        self._place = ledger.place
+        self._engine = create_engine(
+            ledger.url, connect_args=arguments, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+        )
+        self._connection: Connection | None = None
+
+    def take(self) -> None:
+        """Raises UsageError, naming the one that has it, or LedgerUnreachable."""
+        try:
+            connection = self._engine.connect()
+        except OperationalError as error:
+            raise LedgerUnreachable(
+                f"the ledger at {self._place} does not answer",
+                remedy="see that the database is up",
+                place="database_url",
+            ) from error
+        if not connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCK})")).scalar_one():
+            with connection:
+                raise _taken(self._place, _holder(connection))
+        self._connection = connection
+
+    def keep(self, over: threading.Event) -> None:
+        """See now and then that the session is there."""
+        while not over.wait(_LOOK_EVERY):
+            try:
+                if self._connection is None:
+                    self.take()
+                else:
+                    self._connection.execute(text("SELECT 1"))
+            except DBAPIError:
+                self.close()
+            except LedgerUnreachable:
+                continue
+            except UsageError as error:
+                log.warning("another_service_runs", reason=error.message, remedy=error.remedy)
+
+    def close(self) -> None:
+        """Give the lock back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(DBAPIError):
+                connection.close()
 
 
 def _holder(connection: Connection) -> str:
