@@ -102,13 +102,24 @@ class Delivering(Happening):
         self.stage.pull()
         self.stage.crew.deliver(self.stage.crew.workers[number], fates)
 
-    @rule(number=WORKERS, fates=FATES)
-    def a_worker_wakes_when_another_has_its_work(self, number: int, fates: list[Fate]) -> None:
+    @rule(number=WORKERS, fates=FATES, seconds=st.sampled_from([12.0, 130.0]))
+    def a_worker_is_slow_while_another_claims(
+        self, number: int, fates: list[Fate], seconds: float
+    ) -> None:
         self.claim(number)
         self.send(number, fates)
-        self.stage.wait(130.0)
+        self.stage.wait(seconds)
         self.claim(1 - number)
         self.record(number)
+
+    @rule(number=WORKERS, rows=ROWS)
+    def the_erp_says_more_while_increases_are_paused(
+        self, number: int, rows: Mapping[Part, str]
+    ) -> None:
+        pause_target(self.stage.ledger, seconds=30.0, actor=ME, raises_only=True)
+        self.stage.erp.say(rows, is_all=False)
+        self.stage.pull()
+        self.deliver([(number, []), (number, [])])
 
     @rule(number=WORKERS)
     def die(self, number: int) -> None:
@@ -125,7 +136,7 @@ class Delivering(Happening):
             refusing[stock_list] = how
 
     @precondition(lambda self: CROWD[0] not in self.stage.truth.said)
-    @rule(stock=STOCKS, batches=st.lists(WORKERS, min_size=6, max_size=8))
+    @rule(stock=st.sampled_from(["0", "3"]), batches=st.lists(WORKERS, min_size=6, max_size=8))
     def a_crowd_is_forbidden_to_us(self, stock: str, batches: list[int]) -> None:
         self.stage.erp.say(dict.fromkeys(CROWD, stock), is_all=False)
         self.stage.pull()
