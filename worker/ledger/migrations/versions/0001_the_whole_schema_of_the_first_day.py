@@ -37,7 +37,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('token'),
     sqlite_autoincrement=True
     )
-    op.create_index('ix_batch_untaken', 'batch', ['ended_at'], unique=False, sqlite_where=sa.text('lines > sent'), postgresql_where=sa.text('lines > sent'))
+    op.create_index('ix_batch_waiting', 'batch', ['ended_at'], unique=False, sqlite_where=sa.text('waiting > 0'), postgresql_where=sa.text('waiting > 0'))
     op.create_table('batch_line',
     sa.Column('batch_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('stock_list', sa.Integer(), nullable=False),
@@ -96,8 +96,9 @@ def upgrade() -> None:
     sqlite_with_rowid=False
     )
     op.create_index('ix_confirmation_key', 'confirmation', ['stock_list', 'sku'], unique=False)
-    op.create_index('ix_confirmation_open', 'confirmation', ['channel_id', 'state', 'looked_at', 'since'], unique=False, sqlite_where=sa.text("state <> 'confirmed'"), postgresql_where=sa.text("state <> 'confirmed'"))
-    op.create_index('ix_confirmation_remote', 'confirmation', ['remote_pk'], unique=False)
+    op.create_index('ix_confirmation_open', 'confirmation', ['channel_id', 'state'], unique=False, sqlite_where=sa.text("state <> 'confirmed'"), postgresql_where=sa.text("state <> 'confirmed'"))
+    op.create_index('ix_confirmation_remote', 'confirmation', ['channel_id', 'remote_pk'], unique=False)
+    op.create_index('ix_confirmation_waiting', 'confirmation', ['channel_id', 'looked_at'], unique=False, sqlite_where=sa.text("state = 'waiting'"), postgresql_where=sa.text("state = 'waiting'"))
     op.create_table('event',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('at', sa.Double(), server_default=sa.text('0'), nullable=False),
