@@ -126,7 +126,7 @@ class Place:
         if self.chances is None:
             self._rehearse(command)
         else:
-            while self.once(*command, order=f"any:{self.chances.randint(1, 200)}") == KILLED:
+            while self.once(*command, order=f"any:{self.chances.randint(1, 120)}") == KILLED:
                 self.died()
         pass_time(self.ledger, 60)
 
