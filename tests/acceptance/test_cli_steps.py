@@ -163,6 +163,7 @@ class Interrupter:
         if name == "typer":
             signal.raise_signal(signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
 sys.meta_path.insert(0, Interrupter())
 from worker.cli import main
 main(["status"])
