@@ -114,8 +114,12 @@ def watched(*outcomes: Outcome, lists: tuple[int, ...] = (1,)) -> Watch:
     return watch
 
 
-def target_of(*outcomes: Outcome, before: Target = UP) -> Target:
-    return target_after(before, outcomes, watch=watched(*outcomes), plan=PLAN, now=NOW)
+def target_of(
+    *outcomes: Outcome, before: Target = UP, claimed_at: float = NOW, now: float = NOW
+) -> Target:
+    watch = watched(*outcomes)
+    after = target_after(before, outcomes, watch=watch, plan=PLAN, now=now)
+    return limiter.doubled_once(before, after, claimed_at=claimed_at)
 
 
 # --- one level ------------------------------------------------------------------------------
@@ -430,6 +434,19 @@ def test_a_probe_that_did_not_get_out_leaves_the_target_open_for_the_next(
 
     assert (after.state, after.step, after.reason) == (before.state, 1, before.reason)
     assert limiter.closed_for(after, now=NOW) == 0
+
+
+@pytest.mark.parametrize("outcome", [REFUSED, FAULT, DENIED])
+def test_of_many_workers_that_meet_one_trouble_only_the_first_doubles_the_back_off(
+    outcome: Outcome,
+) -> None:
+    first = target_of(outcome, claimed_at=NOW - 5)
+    later = first
+    for n in range(9):
+        later = target_of(outcome, before=later, claimed_at=NOW - 5, now=NOW + n / 10)
+    assert (later.state, later.step) == (first.state, 1)
+    probe = target_of(outcome, before=probing(later), claimed_at=NOW + 70, now=NOW + 71)
+    assert probe.step == 2
 
 
 def test_only_an_accepted_item_ends_an_epidemic() -> None:

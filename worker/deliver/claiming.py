@@ -111,6 +111,7 @@ class Claim:
             batch_id=batch_id,
             token=self.token,
             lines=sorted(lines, key=lambda line: line.rank),
+            claimed_at=now,
             first_slot=boottime() + start - now,
             interval=1.0 / row.rate,
             start_until=self.before + self.lease - self.plan.timeout - MARGIN,

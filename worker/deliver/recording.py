@@ -14,7 +14,7 @@ from worker.ledger import batches, channels, confirmations, failures, levels, li
 from worker.ledger.batches import NOT_STARTED, Line
 from worker.ledger.confirmations import Accepted
 from worker.model import PAGE_ROWS, AnswerClass, BatchStatus, Delivered, LineOutcome
-from worker.planning import delivery
+from worker.planning import delivery, limiter
 from worker.planning.levels import REST_CAP, UNKNOWN_PRODUCT, replayed
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ class Recording:
         outcomes, watch = self.batch.answers.values(), self.batch.watch
         row = target.read(self.connection, lock=True)
         after = delivery.target_after(row, outcomes, watch=watch, plan=self.plan, now=self.now)
+        after = limiter.doubled_once(row, after, claimed_at=self.slip.claimed_at)
         if after.state != row.state:
             log.warning("target", state=after.state, reason=after.reason, was=row.state)
         target.save(self.connection, after)

@@ -21,12 +21,14 @@ MARGIN = 5.0
 class Slip:
     """One claimed batch: what to send, when the first slot is, and until when to start.
 
-    first_slot, start_until: on `boottime`; interval: seconds between two slots.
+    claimed_at: ledger time; first_slot, start_until: on `boottime`; interval: seconds between two
+    slots.
     """
 
     batch_id: int
     token: str
     lines: Sequence[Claimed]
+    claimed_at: float
     first_slot: float
     interval: float
     start_until: float

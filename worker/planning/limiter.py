@@ -134,6 +134,15 @@ def _stopped(target: Target, state: TargetState, reason: str, wait: float, now: 
     )
 
 
+def doubled_once(before: Target, after: Target, *, claimed_at: float) -> Target:
+    """The back-off doubles once for a trouble, however many workers met it at the same time.
+
+    claimed_at: when those claimed whose answers led from ``before`` to ``after``.
+    """
+    met_together = after.state == before.state and claimed_at < (before.since or 0.0)
+    return after._replace(step=min(after.step, before.step)) if met_together else after
+
+
 def unprobed(target: Target) -> Target:
     """Nothing was learnt: the probe's reservation ends, what Omnitron has asked for stays."""
     if target.state == TargetState.PAUSED:
