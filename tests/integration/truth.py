@@ -101,7 +101,8 @@ class Truth:
             if self.missing is Missing.ZERO or self.said[part] is UNREAD:
                 del self.said[part]
         for key in sorted({p.key for p in {*before, *self.said} if _differs(p, before, self.said)}):
-            self._add_up(key)
+            if key in self.stocks or any(p.key == key for p in self.said.keys() - parked):
+                self._add_up(key)
         for part in parked & self.said.keys():
             del self.said[part]
             if part.key in self.stocks and part.key not in self.pins:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.model import Missing, Rounding, Rules, Said, Value
+from worker.model import UNREAD, Missing, Rounding, Rules, Said, Value
 from worker.planning.differences import KeyPlan, PartChange, Statement, plan_key
 
 KEEP = Rules()
@@ -54,6 +54,15 @@ def test_stock_that_moves_between_warehouses_changes_the_parts_but_not_the_level
 
 def test_a_key_of_which_nothing_good_is_known_stays_as_it_is() -> None:
     assert planned(Statement(said={}, present=frozenset({"IST"})), known={}) == KeyPlan()
+
+
+@pytest.mark.parametrize("read", ["0", "5"])
+@pytest.mark.parametrize("rules", [ZERO, PARK])
+def test_of_a_key_that_leaves_altogether_nothing_is_stated_any_more(
+    rules: Rules, read: str
+) -> None:
+    known = {"IST": Said(read), "ANK": Said(UNREAD)}
+    assert planned(Statement(said={}, missing={"IST": 0, "ANK": 0}), known, rules).gone
 
 
 GONE = Statement(said={"ANK": Said("2")}, missing={"IST": 0})

@@ -87,8 +87,9 @@ def plan_key(
     read = {name: said for name, said in sorted(after.items()) if said.quantity != UNREAD}
     if not read:
         return KeyPlan(parts=tuple(changes))
-    gone = all(name in leaving and said.quantity == "0" for name, said in read.items())
-    value = level_value(list(read.values()), rules=rules, units=units, gone=gone)
+    gone = read.keys() <= leaving
+    is_zeroed = gone and all(said.quantity == "0" for said in read.values())
+    value = level_value(list(read.values()), rules=rules, units=units, gone=is_zeroed)
     if isinstance(value, Broken):
         return KeyPlan(parts=tuple(changes), broken=value)
     incomplete = len(read) < len(after)
