@@ -71,7 +71,8 @@ def _configuration(service: Service) -> Iterator[Finding]:
     loaded = service.loaded
     place = str(loaded.path) if loaded.path else "the environment alone"
     count = len(loaded.settings.sources)
-    yield Finding(subject="configuration", message=f"{place}: {count} sources")
+    sources = "1 source" if count == 1 else f"{count} sources"
+    yield Finding(subject="configuration", message=f"{place}: {sources}")
     for warning in loaded.warnings:
         yield Finding(
             subject="configuration",

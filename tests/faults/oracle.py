@@ -191,16 +191,18 @@ def check_durable(scene: Scene, truth: Truth) -> list[str]:
     passed = [said for said in truth.said if any(_covers(text, said) for text in told.values())]
     if not passed:
         return []
-    parts: dict[Name, int] = defaultdict(int)
-    for row in scene.rows("SELECT stock_list, sku, quantity, gone FROM part"):
-        there = 0 if row["gone"] else int(float(row["quantity"]))
-        parts[row["stock_list"], row["sku"]] += there
+    # staged first: what is applied while we look is then in the parts
     staged = defaultdict(set)
     for row in scene.rows(
         "SELECT stock_list, sku, after FROM pull_row JOIN pull ON pull.id = pull_row.pull_id"
         " WHERE status = 'applying'"
     ):
         staged[row["stock_list"], row["sku"]].add(row["after"])
+    parts: dict[Name, int] = defaultdict(int)
+    readable = "SELECT stock_list, sku, quantity, gone FROM part WHERE quantity <> '?'"
+    for row in scene.rows(readable):
+        there = 0 if row["gone"] else int(float(row["quantity"]))
+        parts[row["stock_list"], row["sku"]] += there
     return [
         f"J4 the checkpoint is past {said.file or said.cursor}, but {name} = {stock} is nowhere:"
         f" its part is {parts.get(name)}, staged are {staged[name] or 'none'}"

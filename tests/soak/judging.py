@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _AFTER_A_PAUSE = 3.0
 _MEMORY_GROWTH, _MEMORY_SLACK = 1.25, 20_000_000
-_FILES_SLACK = 10
+_FILES_SLACK = 40  # as many connections as may be in flight, and some
 _LEAST_SAMPLES = 20
 _MEGA = 1_000_000
 

@@ -73,6 +73,13 @@ def test_a_held_pull_is_told_with_the_command_that_shows_it() -> None:
     assert (concern.code, "pulls show 7" in concern.remedy) == (ExitCode.ATTENTION, True)
 
 
+def test_a_pause_is_not_told_with_the_reason_of_a_held_pull() -> None:
+    both = replace(with_source(SourceState.PAUSED, held=7).sources[0], reason="an empty snapshot")
+    paused, held = concerns(replace(WELL, sources=[both]), base_url=URL)
+    assert paused.message == "source drop was paused by a person"
+    assert held.message.endswith("is held: an empty snapshot")
+
+
 def test_a_channel_that_cannot_be_read_is_out_of_reach() -> None:
     channel = ChannelStanding(id=5, state="unreadable", reason="404", polled_at=None, counts={})
     assert codes(replace(WELL, channels=[channel])) == [ExitCode.UNREACHABLE]

@@ -186,7 +186,7 @@ def _of_source(source: SourceStanding) -> Iterator[Concern]:
     elif source.state is SourceState.PAUSED:
         remedy = f"go on with: stocksync sources resume {name}"
         who = source.paused_by or "a person"
-        yield Concern(ExitCode.ATTENTION, f"source {name} was paused by {who}{why}", remedy)
+        yield Concern(ExitCode.ATTENTION, f"source {name} was paused by {who}", remedy)
     if source.held_pull_id is not None:
         number = source.held_pull_id
         yield Concern(
