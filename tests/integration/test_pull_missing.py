@@ -220,6 +220,20 @@ def test_what_is_shown_of_a_pull_is_what_becomes_of_a_level_with_a_parked_wareho
     assert (level_of(ledger, "A").stock, level_of(ledger, "A").park_reason) == (6, None)
 
 
+def test_a_key_whose_warehouses_leave_one_after_the_other_keeps_its_stock(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    shop = Warehouses(ledger, tmp_path / "drop")
+    shop.rule(missing=Missing.PARK)
+    shop.say("A,MAIN,3,AD", "A,ANNEX,2,AD", "B,MAIN,1,AD")
+    shop.pull()
+    for rows in (("A,MAIN,3,AD", "B,MAIN,1,AD"), ("B,MAIN,1,AD",)):
+        shop.say(*rows)
+        shop.pull()
+        level = level_of(ledger, "A")
+        assert (level.stock, level.revision, level.park_reason) == (5, 1, "missing_in_source")
+
+
 def test_a_delta_says_nothing_of_what_it_does_not_state(ledger: Ledger, tmp_path: Path) -> None:
     erp = Erp(ledger, f"sqlite:///{tmp_path / 'erp.db'}")
     erp.rule(missing=Missing.ZERO)

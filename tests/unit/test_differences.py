@@ -65,6 +65,13 @@ def test_of_a_key_that_leaves_altogether_nothing_is_stated_any_more(
     assert planned(Statement(said={}, missing={"IST": 0, "ANK": 0}), known, rules).gone
 
 
+def test_what_leaves_for_a_person_to_decide_leaves_as_it_is() -> None:
+    away = Statement(said={}, missing={"IST": 0})
+    assert planned(away, {"IST": Said("5")}, PARK).parked
+    assert not planned(away, {"IST": Said("5")}, ZERO).parked
+    assert not planned(away, KNOWN, PARK).parked
+
+
 GONE = Statement(said={"ANK": Said("2")}, missing={"IST": 0})
 MISSED = {
     "keep": (KEEP, 1, [], Value(7)),

@@ -45,7 +45,7 @@ class KeyPlan:
     """What would become of one key; value None: the level stays as it is.
 
     incomplete: something is stated of it that could not be read yet, and is not in the value.
-    gone: nothing is stated of it any more.
+    gone: nothing is stated of it any more; parked: that is for a person to decide.
     """
 
     parts: tuple[PartChange, ...] = ()
@@ -53,6 +53,11 @@ class KeyPlan:
     broken: Broken | None = None
     incomplete: bool = False
     gone: bool = False
+
+    @property
+    def parked(self) -> bool:
+        """Whether it leaves as it is."""
+        return self.gone and any(change.change == "park" for change in self.parts)
 
 
 def plan_key(

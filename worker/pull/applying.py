@@ -154,6 +154,8 @@ class Applier:
         self._take_over(connection, [there[key] for key in made_anew & there.keys()])
         for key in sorted(keys):
             level, value = there.get(key), values[key]
+            if level is not None and key in to_park and _has_left(stated_parts.get(key, [])):
+                value = level.value
             if value is None or (level is None and key not in made):
                 continue  # told when the pull was weighed; its level stays as it is
             after = self._after(level, key, value, now)
@@ -251,6 +253,11 @@ def _ends_park(level: Level, after: Level) -> bool:
 
 def _key(row: PullRow) -> Key:
     return Key(row.stock_list or 0, row.sku or "")
+
+
+def _has_left(of_key: list[Part]) -> bool:
+    """Whether nothing is stated of a key any more."""
+    return all(part.gone for part in of_key)
 
 
 def _part_after(row: PullRow, before: Part | None, pull_id: int) -> Part:

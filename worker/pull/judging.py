@@ -82,6 +82,8 @@ class KeyJudge:
         """The plan, less what must not become of the level yet."""
         if level is not None and planned.value is not None and self._rests_at_zero(level):
             planned = replace(planned, value=planned.value._replace(stock=0))
+        elif level is not None and planned.parked:
+            planned = replace(planned, value=level.value)
         lookalike = self._lookalike(key, level, planned)
         if lookalike is not None:
             return replace(planned, broken=lookalike, parts=())
