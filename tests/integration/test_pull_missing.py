@@ -10,12 +10,14 @@ import pytest
 
 from tests.integration.pulling import Drop, Erp, Warehouses
 from tests.integration.scenes import change, level_of, open_failures, reasons, stocks_of
+from worker.deliver import Slip
 from worker.model import Missing
 from worker.pull import comparing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.integration.delivering import Desk
     from worker.ledger import Ledger
 
 
@@ -270,3 +272,15 @@ def test_what_is_parked_as_missing_keeps_its_stock_although_an_unreadable_row_ca
     drop.one()
     assert level_of(ledger, "A") == before
     assert (before.stock, before.park_reason) == (5, "missing_in_source")
+
+
+def test_what_is_parked_as_missing_while_it_is_in_flight_stays_told(drop: Drop, desk: Desk) -> None:
+    drop.rule(missing=Missing.PARK)
+    drop.pull()
+    slip = desk.courier().claim()
+    assert isinstance(slip, Slip)
+    drop.say("A,5")
+    drop.pull()
+    assert desk.finish(slip).sent == 2
+    assert level_of(drop.ledger, "B").park_reason == "missing_in_source"
+    assert reasons(drop.ledger) == ["missing_in_source"]

@@ -95,7 +95,8 @@ class Recording:
             for line, outcome in self._answered(AnswerClass.ACCEPTED)
             if line in settled
         ]
-        keys = [item.key for item in accepted]
+        parked = {after.level.key for after in settled.values() if after.level.park_reason}
+        keys = [item.key for item in accepted if item.key not in parked]  # else it is told as ever
         failures.close_items(self.connection, keys, why="accepted", now=self.now)
         unreadable = {row.id: row.unreadable_seconds for row in channels.every(self.connection)}
         confirmations.expect(
